@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: Apache-2.0
+# One helper per kind of target, so that no directory repeats flags, include paths or test labels.
+
+# vitro_library(NAME SOURCES... DEPS...): a static library of one room.
+function(vitro_library name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPS" ${ARGN})
+  add_library(${name} STATIC ${ARG_SOURCES})
+  target_link_libraries(${name} PUBLIC ${ARG_DEPS} fmt::fmt PRIVATE vitro_flags)
+  target_include_directories(${name} PUBLIC "${PROJECT_SOURCE_DIR}")
+endfunction()
+
+# vitro_executable(NAME SOURCES... DEPS...)
+function(vitro_executable name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPS" ${ARGN})
+  add_executable(${name} ${ARG_SOURCES})
+  target_link_libraries(${name} PRIVATE ${ARG_DEPS} fmt::fmt vitro_flags)
+endfunction()
+
+# vitro_test(NAME SOURCES... DEPS... [LABELS...] [TIMEOUT seconds]): a GoogleTest binary, one ctest entry.
+# Labels: unit (default), device (needs a real device), page (needs a browser), matrix (the kill matrix).
+function(vitro_test name)
+  if(NOT VITRO_BUILD_TESTS)
+    return()
+  endif()
+  cmake_parse_arguments(ARG "" "TIMEOUT" "SOURCES;DEPS;LABELS" ${ARGN})
+  if(NOT ARG_LABELS)
+    set(ARG_LABELS unit)
+  endif()
+  if(NOT ARG_TIMEOUT)
+    set(ARG_TIMEOUT 120)
+  endif()
+  vitro_executable(${name} SOURCES ${ARG_SOURCES} DEPS ${ARG_DEPS} GTest::gmock GTest::gtest_main)
+  add_test(NAME ${name} COMMAND ${name})
+  set_tests_properties(${name} PROPERTIES LABELS "${ARG_LABELS}" TIMEOUT ${ARG_TIMEOUT})
+endfunction()
