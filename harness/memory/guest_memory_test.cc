@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "harness/memory/guest_memory.h"
+
+#include <gtest/gtest.h>
+
+#include "harness/memory/shadow.h"
+
+namespace vitro {
+namespace {
+
+constexpr uint64_t kMiB = 1 << 20;
+
+TEST(GuestMemory, RangesMayCrossAdjacentRegionsButNotHoles) {
+  const GuestRange ranges[] = {{kMiB, 4096}, {kMiB + 4096, 4096}, {4 * kMiB, 4096}};
+  auto memory = GuestMemory::Create(ranges).value();
+  EXPECT_TRUE(memory.IsMemory({kMiB, 8192}));
+  EXPECT_FALSE(memory.IsMemory({kMiB, 8193}));
+  EXPECT_FALSE(memory.IsMemory({0, 1}));
+  EXPECT_TRUE(memory.IsMemory({4 * kMiB + 4095, 1}));
+  EXPECT_FALSE(memory.IsMemory({4 * kMiB + 4095, 2}));
+  EXPECT_FALSE(memory.IsMemory({kMiB, UINT64_MAX}));
+  EXPECT_EQ(memory.Write(0, Bytes{1}).error().kind, ErrorKind::kUsage);
+}
+
+TEST(GuestMemory, RefusesRegionsThatOverlapOrAreNotPages) {
+  const GuestRange overlap[] = {{kMiB, 8192}, {kMiB + 4096, 4096}};
+  EXPECT_FALSE(GuestMemory::Create(overlap));
+  const GuestRange odd[] = {{kMiB, 100}};
+  EXPECT_FALSE(GuestMemory::Create(odd));
+}
+
+TEST(Shadow, TellsTheDevicesWritesFromTheDrivers) {
+  auto memory = GuestMemory::CreateDefault().value();
+  Shadow shadow(memory, 1);
+  EXPECT_TRUE(shadow.Diff(true).empty());
+  ASSERT_TRUE(shadow.Write(kMiB + 100, Bytes{1, 2, 3}));
+  EXPECT_TRUE(shadow.Diff(true).empty());
+
+  ASSERT_TRUE(memory.Write(kMiB + 101, Bytes{9}));
+  const uint8_t before = *memory.At(2 * kMiB, 1);
+  ASSERT_TRUE(memory.Write(2 * kMiB, Bytes{static_cast<uint8_t>(before + 1)}));
+  auto changes = shadow.Diff(false);
+  ASSERT_EQ(changes.size(), 1u) << "far from what was handed out: only the full comparison sees it";
+  EXPECT_EQ(changes[0].range, (GuestRange{kMiB + 101, 1}));
+  EXPECT_EQ(changes[0].before, Bytes{2});
+  EXPECT_EQ(changes[0].after, Bytes{9});
+  changes = shadow.Diff(true);
+  ASSERT_EQ(changes.size(), 2u);
+  EXPECT_EQ(changes[1].range, (GuestRange{2 * kMiB, 1}));
+
+  for (const auto& change : changes) shadow.Accept(change.range);
+  EXPECT_TRUE(shadow.Diff(true).empty());
+}
+
+TEST(Shadow, ChangesAreMaximalRuns) {
+  auto memory = GuestMemory::CreateDefault().value();
+  Shadow shadow(memory, 1);
+  for (uint64_t at : {0u, 1u, 5u}) *memory.At(kMiB + at, 1) ^= 0xff;
+  auto changes = shadow.Diff(true);
+  ASSERT_EQ(changes.size(), 2u);
+  EXPECT_EQ(changes[0].range, (GuestRange{kMiB, 2}));
+  EXPECT_EQ(changes[1].range, (GuestRange{kMiB + 5, 1}));
+}
+
+TEST(Shadow, PoisonOfTwinSeedsDiffersInEveryBit) {
+  auto memory = GuestMemory::CreateDefault().value();
+  Shadow shadow(memory, 1);
+  ASSERT_TRUE(shadow.Poison({kMiB + 3, 100}, 6));
+  const Bytes first = memory.Read(kMiB + 3, 100).value();
+  ASSERT_TRUE(shadow.Poison({kMiB + 3, 100}, 7));
+  const Bytes second = memory.Read(kMiB + 3, 100).value();
+  for (size_t i = 0; i < first.size(); ++i) {
+    EXPECT_EQ(first[i] ^ second[i], 0xff);
+    EXPECT_EQ(first[i], PoisonByte(6, kMiB + 3 + i));
+  }
+  EXPECT_TRUE(shadow.Diff(true).empty());
+}
+
+}  // namespace
+}  // namespace vitro

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+// Transport: what a driver can do to a device at the core level, whatever carries it (chapter 4 in
+// general; each kind has its folder). Registers and notifications only: rings live in guest memory
+// and belong to harness/driver.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "harness/base/bytes.h"
+#include "harness/base/deadline.h"
+#include "harness/base/result.h"
+#include "harness/memory/guest_memory.h"
+#include "harness/virtio/features.h"
+
+namespace vitro {
+
+// What can be seen or done through an attachment. What is missing is "not observable here".
+enum class Ability {
+  kDeviceStatus,     // the device itself keeps the device status (2.1), FEATURES_OK included
+  kReset,            // device reset reaches the device (2.4)
+  kConfigSpace,      // config space reads (2.5)
+  kConfigWrite,      // config space writes
+  kGeneration,       // config generation (2.5.1)
+  kConfigNotification,  // device configuration change notifications (2.3)
+  kQueueReset,       // virtqueue reset (2.6.1)
+  kDeviceId,         // the device tells its type
+  kStimulus,         // "change your config now"
+  kExactQuiet,       // "nothing more will happen" is known, not guessed from a time window
+  kUnofferedBits,    // feature bits that were not offered can be accepted on purpose
+};
+inline constexpr int kAbilityCount = 11;
+const char* Name(Ability ability);
+
+// The set of abilities, and for each missing one the reason, in a phrase.
+class Abilities {
+ public:
+  void Allow(Ability ability) { why_not_.erase(ability); allowed_[ability] = true; }
+  void Deny(Ability ability, std::string why) {
+    allowed_[ability] = false;
+    why_not_[ability] = std::move(why);
+  }
+  bool Has(Ability ability) const {
+    auto it = allowed_.find(ability);
+    return it != allowed_.end() && it->second;
+  }
+  std::string WhyNot(Ability ability) const {
+    auto it = why_not_.find(ability);
+    return it == why_not_.end() ? "this attachment does not carry it" : it->second;
+  }
+
+ private:
+  std::map<Ability, bool> allowed_;
+  std::map<Ability, std::string> why_not_;
+};
+
+struct DeviceIdentity {
+  std::string name;          // for people; "" if the device tells none
+  uint32_t device_id = 0;    // chapter 5; 0: not told
+  uint32_t vendor_id = 0;
+  uint32_t queue_count = 0;  // as the device claims: not to be trusted as an allocation size
+  uint32_t config_size = 0;  // bytes, as claimed
+};
+
+// Where the driver put a virtqueue (2.6): guest-physical addresses, queue size in descriptors.
+struct QueueLayout {
+  uint32_t size = 0;
+  uint64_t desc = 0;    // descriptor area
+  uint64_t driver = 0;  // driver area: the available ring
+  uint64_t device = 0;  // device area: the used ring
+};
+
+// One live device. Not thread-safe. Any call may fail with kDeviceLost (then every later one does
+// too), kTimeout or kUnsupported; a refusal that the driver can see is kRefused.
+class Transport {
+ public:
+  virtual ~Transport() = default;
+
+  virtual const DeviceIdentity& identity() const = 0;
+  virtual const Abilities& abilities() const = 0;
+
+  virtual Result<FeatureSet> ReadFeatures() = 0;
+  virtual Result<> AcceptFeatures(FeatureSet features) = 0;
+
+  virtual Result<uint8_t> ReadStatus() = 0;
+  // `status` is not 0: that is Reset().
+  virtual Result<> WriteStatus(uint8_t status) = 0;
+  // Asks for a device reset; it is complete when the status reads 0 (2.4.2).
+  virtual Result<> Reset() = 0;
+
+  // Width 1, 2, 4 or 8 bytes. kRefused where the device or carrier does not answer such an access.
+  virtual Result<Bytes> ReadConfig(uint32_t offset, uint32_t width) = 0;
+  virtual Result<> WriteConfig(uint32_t offset, ByteView bytes) = 0;
+  virtual Result<uint32_t> ReadGeneration() = 0;
+
+  // 0: no such queue.
+  virtual Result<uint32_t> QueueMaxSize(uint32_t queue) = 0;
+  // Sets up and enables.
+  virtual Result<> SetupQueue(uint32_t queue, const QueueLayout& layout) = 0;
+  virtual Result<> ResetQueue(uint32_t queue) = 0;
+  virtual Result<> Notify(uint32_t queue) = 0;
+
+  virtual Result<> StimulateConfigChange() = 0;
+
+  // How many notifications arrived since this was last asked. A carrier that merges notifications
+  // (an eventfd does not, an edge may) counts what it can see.
+  virtual uint64_t TakeQueueNotifications(uint32_t queue) = 0;
+  virtual uint64_t TakeConfigNotifications() = 0;
+
+  // Waits until done() holds. Returns true then; false when the deadline passed, or earlier where it
+  // is known that the device is at rest and nothing more will happen.
+  virtual Result<bool> WaitUntil(const std::function<bool()>& done, Deadline deadline) = 0;
+  // Gives the device the chance to do all it would do by itself: to rest where kExactQuiet, else for
+  // `window`.
+  virtual Result<> Quiesce(Duration window) = 0;
+
+  // Puts a carrier whose connection can be re-made (vhost-user) back to a fresh device; kUnsupported
+  // elsewhere.
+  virtual Result<> Reconnect() { return Fail(ErrorKind::kUnsupported, "nothing to reconnect"); }
+
+  // How the device's own process ended, if it has one and it did.
+  struct Death {
+    bool by_signal = false;
+    std::string how;  // "process 12 was killed by signal 11 (SIGSEGV)"
+  };
+  virtual std::optional<Death> Died() {
+    const std::string how = Obituary();
+    if (how.empty()) return std::nullopt;
+    return Death{how.find("signal") != std::string::npos, how};
+  }
+  virtual std::string Obituary() { return ""; }
+  // The tail of what the device or its process said, for the report.
+  virtual std::string DeviceLog() { return ""; }
+};
+
+}  // namespace vitro
