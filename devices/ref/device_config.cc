@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+// The configuration space of the reference devices (2.5).
+#include <algorithm>
+
+#include "devices/ref/device_core.h"
+
+namespace vitro::ref {
+
+bool DeviceCore::FieldShown(unsigned feature_bit) const {
+  if (fault("config-gate-ignored")) return true;
+  return FeaturesOk() ? features_.Has(feature_bit) : DeviceFeatures().Has(feature_bit);
+}
+
+Bytes DeviceCore::VisibleConfig() const {
+  Bytes image = ConfigImage();
+  for (const auto& [offset, byte] : overlay_)
+    if (offset < image.size()) image[offset] = byte;
+  return image;
+}
+
+// Fault "config-read-past-end-leaks": whatever lies there, another byte each time.
+bool DeviceCore::ReadPastEnd(uint32_t offset, uint8_t* to, uint32_t width) {
+  const Bytes image = VisibleConfig();
+  for (uint32_t i = 0; i < width; ++i)
+    to[i] = offset + i < image.size() ? image[offset + i] : static_cast<uint8_t>(leak_ += 0x9d);
+  return true;
+}
+
+bool DeviceCore::ConfigRead(uint32_t offset, void* value, uint32_t width) {
+  auto* to = static_cast<uint8_t*>(value);
+  const Bytes image = VisibleConfig();
+  if (width != 1 && width != 2 && width != 4 && width != 8) return false;
+  if (offset > image.size() || width > image.size() - offset) {
+    if (fault("config-read-past-end-leaks") && offset < UINT32_MAX - 8)
+      return ReadPastEnd(offset, to, width);
+    return false;
+  }
+  if (fault("config-unreadable-before-features-ok") && !FeaturesOk()) return false;
+  if (fault("config-byte-reads-wrong") && width == 1) offset &= ~3u;
+  std::copy_n(image.begin() + offset, width, to);
+  if (fault("config-zero-before-features-ok") && !FeaturesOk()) std::fill_n(to, width, uint8_t{0});
+  if (fault("config-generation-restless")) ++generation_;
+  return true;
+}
+
+bool DeviceCore::ConfigWrite(uint32_t offset, const void* value, uint32_t width) {
+  if (width != 1 && width != 2 && width != 4 && width != 8) return false;
+  const ByteView bytes(static_cast<const uint8_t*>(value), width);
+  bool result = false;
+  if (WriteConfigFaults(offset, bytes, result)) return result;
+  return WriteConfigField(offset, bytes);
+}
+
+// A write is taken whole or not at all.
+bool DeviceCore::WriteConfigField(uint32_t offset, ByteView bytes) {
+  const size_t size = ConfigImage().size();
+  if (offset > size || bytes.size() > size - offset) return false;
+  // A driver may not write before it has negotiated (3.1.1 step 4).
+  if (!FeaturesOk()) return false;
+  for (uint32_t i = 0; i < bytes.size(); ++i)
+    if (!ConfigWritable(offset + i)) return false;
+  if (!AcceptConfigWrite(offset, bytes)) return false;
+  for (uint32_t i = 0; i < bytes.size(); ++i) WriteConfigByte(offset + i, bytes[i]);
+  ConfigWritten(offset, static_cast<uint32_t>(bytes.size()));
+  return true;
+}
+
+void DeviceCore::SetConfigByte(uint32_t offset, uint8_t byte) {
+  ConfigWritable(offset) ? WriteConfigByte(offset, byte) : void(overlay_[offset] = byte);
+}
+
+// True if a fault took the write; `result` is then what the driver is told.
+bool DeviceCore::WriteConfigFaults(uint32_t offset, ByteView bytes, bool& result) {
+  const Bytes image = VisibleConfig();
+  const bool inside = offset <= image.size() && bytes.size() <= image.size() - offset;
+  if (fault("config-write-past-end") && !inside && !image.empty()) {
+    overlay_[0] = static_cast<uint8_t>(~image[0]);
+    return result = true;
+  }
+  if (!FeaturesOk() || !inside) return false;
+  if (fault("config-read-only-writable")) {
+    for (uint32_t i = 0; i < bytes.size(); ++i) SetConfigByte(offset + i, bytes[i]);
+    ConfigWritten(offset, static_cast<uint32_t>(bytes.size()));
+    return result = true;
+  }
+  if (fault("config-write-hits-neighbour") && bytes.size() == 1 && ConfigWritable(offset)) {
+    result = WriteConfigField(offset, bytes);
+    for (uint32_t at = offset + 1; at < offset + 4 && at < image.size(); ++at)
+      if (ConfigWritable(at)) WriteConfigByte(at, 0);
+    return true;
+  }
+  return false;
+}
+
+void DeviceCore::MoveGeneration() {
+  if (!fault("config-generation-static")) ++generation_;
+}
+
+uint32_t DeviceCore::ConfigGeneration() { return generation_; }
+
+void DeviceCore::ConfigChanged() {
+  MoveGeneration();
+  // Before DRIVER_OK there is nobody to notify: the driver reads the config when it gets there.
+  if (DriverOk() && !fault("config-change-not-notified")) host_.SignalConfig();
+}
+
+bool DeviceCore::StimulateConfigChange() { return ChangeConfig(); }
+
+}  // namespace vitro::ref

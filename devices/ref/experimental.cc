@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "devices/ref/experimental.h"
+
+#include <algorithm>
+
+#include "harness/virtio/device_id.h"
+#include "harness/virtio/experimental.h"
+
+namespace vitro::ref {
+namespace {
+
+namespace xp = vitro::experimental;
+
+constexpr uint64_t kPiece = 16 << 10;  // how much is copied at a time
+
+class Experimental : public DeviceCore {
+ public:
+  Experimental(const vitro_host* host, const CommonOptions& common)
+      : DeviceCore(host, common, xp::kQueueCount) {
+    RestoreFields();
+  }
+
+ protected:
+  uint32_t DeviceId() const override { return device_id::kExperimental; }
+
+  FeatureSet DeviceFeatures() const override {
+    if (fault("offers-unmet-dependency")) return {xp::kFeatureChecksum};
+    return {xp::kFeatureGated, xp::kFeatureChecksum};
+  }
+
+  bool AcceptableFeatures(FeatureSet accepted) const override {
+    if (fault("features-ok-unmet-dependency") || fault("offers-unmet-dependency")) return true;
+    return !accepted.Has(xp::kFeatureChecksum) || accepted.Has(xp::kFeatureGated);
+  }
+
+  Bytes ConfigImage() const override {
+    Bytes image(xp::kConfigSize);
+    const bool gated = features().Has(xp::kFeatureGated) || fault("config-gate-ignored");
+    StoreLe<uint32_t>(&image[xp::kConfigVersion], xp::kVersion);
+    StoreLe<uint32_t>(&image[xp::kConfigCounter], counter_);
+    StoreLe<uint32_t>(&image[xp::kConfigGated], gated ? xp::kGatedValue : 0);
+    StoreLe<uint64_t>(&image[xp::kConfigWide], xp::WideValue(wide_count_));
+    std::copy_n(limit_, sizeof limit_, &image[xp::kConfigLimit]);
+    std::copy_n(command_, sizeof command_, &image[xp::kConfigCommand]);
+    std::copy_n(tearable_, sizeof tearable_, &image[xp::kConfigTearable]);
+    return image;
+  }
+
+  bool ConfigWritable(uint32_t offset) const override {
+    return (offset >= xp::kConfigLimit && offset < xp::kConfigCounter) ||
+           (offset >= xp::kConfigTearable && offset < xp::kConfigSize);
+  }
+
+  void WriteConfigByte(uint32_t offset, uint8_t byte) override {
+    if (offset >= xp::kConfigTearable) {
+      tearable_[offset - xp::kConfigTearable] = byte;
+      // As if the field were held in one register that each write of a half clears first.
+      if (fault("config-torn-write"))
+        std::fill_n(tearable_ + (offset < xp::kConfigTearable + 4 ? 4 : 0), 4, uint8_t{0});
+    } else if (offset >= xp::kConfigCommand) {
+      command_[offset - xp::kConfigCommand] = byte;
+    } else {
+      limit_[offset - xp::kConfigLimit] = byte;
+    }
+  }
+
+  void ConfigWritten(uint32_t offset, uint32_t width) override {
+    const uint32_t trigger = xp::kConfigCommand + (fault("config-action-on-first-half") ? 0 : 3);
+    if (offset > trigger || offset + width <= trigger) return;
+    counter_ += LoadLe<uint32_t>(command_);
+    StoreLe<uint32_t>(command_, 0);
+    ConfigChanged();
+  }
+
+  bool ChangeConfig() override {
+    ++wide_count_;
+    ConfigChanged();
+    return true;
+  }
+
+  void OnDriverOk() override { limit_in_effect_ = LoadLe<uint32_t>(limit_); }
+  void OnReset() override {
+    const uint32_t limit = LoadLe<uint32_t>(limit_);
+    const uint64_t tearable = LoadLe<uint64_t>(tearable_);
+    RestoreFields();
+    if (fault("reset-writes-config-back")) {
+      StoreLe(limit_, limit);
+      StoreLe(tearable_, tearable);
+    }
+  }
+
+  bool Serve(uint32_t queue, Chain& chain) override {
+    return queue == xp::kEchoQueue ? Echo(chain) : Stream(chain);
+  }
+
+ private:
+  struct Request {
+    uint32_t opcode = 0, length = 0;
+    uint64_t payload_at = xp::kEchoHeaderSize;  // offset in the readable part
+  };
+
+  void RestoreFields() {
+    StoreLe<uint32_t>(limit_, xp::kDefaultLimit);
+    StoreLe<uint32_t>(command_, 0);
+    StoreLe<uint64_t>(tearable_, xp::kDefaultTearable);
+    counter_ = sum_ = 0;
+    position_ = 0;
+  }
+
+  bool ReadHeader(const Chain& chain, Request& request) const {
+    uint8_t header[xp::kEchoHeaderSize] = {};
+    uint64_t size = std::min<uint64_t>(sizeof header, chain.readable_bytes());
+    if (fault("header-in-one-descriptor") && !chain.readable().empty()) {
+      request.payload_at = chain.readable().front().length;
+      size = std::min<uint64_t>(size, request.payload_at);
+    }
+    if (!chain.Read(0, header, size)) return false;
+    request.opcode = LoadLe<uint32_t>(header);
+    request.length = LoadLe<uint32_t>(header + 4);
+    return true;
+  }
+
+  bool checksum() const { return features().Has(xp::kFeatureChecksum); }
+
+  uint8_t Check(const Chain& chain, const Request& request) const {
+    if (chain.readable_bytes() < xp::kEchoHeaderSize) return xp::kStatusBad;
+    if (fault("features-ok-unmet-dependency") && checksum() && !features().Has(xp::kFeatureGated))
+      return xp::kStatusBad;
+    if (request.opcode != xp::kOpEcho) return xp::kStatusUnsupported;
+    const uint64_t answer = uint64_t{request.length} + (checksum() ? xp::kChecksumSize : 0) + 1;
+    if (request.length != chain.readable_bytes() - request.payload_at ||
+        answer > chain.writable_bytes())
+      return xp::kStatusBad;
+    return request.length > limit_in_effect_ ? xp::kStatusTooLong : xp::kStatusOk;
+  }
+
+  bool Echo(Chain& chain) {
+    // Without a place for the status there is nothing to answer.
+    if (chain.writable_bytes() == 0) return true;
+    Request request;
+    if (!ReadHeader(chain, request)) return false;
+    const uint8_t status = Check(chain, request);
+    if (status == xp::kStatusOk && !CopyPayload(chain, request)) return false;
+    return chain.Write(chain.writable_bytes() - 1, &status, 1);
+  }
+
+  bool CopyPayload(Chain& chain, const Request& request) {
+    uint32_t sum = 0;
+    Bytes bytes;
+    for (uint64_t done = 0; done < request.length; done += bytes.size()) {
+      bytes.resize(std::min(kPiece, request.length - done));
+      if (!chain.Read(request.payload_at + done, bytes.data(), bytes.size())) return false;
+      for (uint8_t& byte : bytes) {
+        sum += byte;
+        byte ^= xp::kEchoMask;
+      }
+      if (!chain.Write(done, bytes.data(), bytes.size())) return false;
+    }
+    if (!checksum()) return true;
+    uint8_t raw[xp::kChecksumSize];
+    StoreLe(raw, sum);
+    return chain.Write(request.length, raw, sizeof raw);
+  }
+
+  bool Stream(Chain& chain) {
+    Bytes bytes;
+    for (uint64_t done = 0; done < chain.readable_bytes(); done += bytes.size()) {
+      bytes.resize(std::min(kPiece, chain.readable_bytes() - done));
+      if (!chain.Read(done, bytes.data(), bytes.size())) return false;
+      for (uint8_t byte : bytes) sum_ += byte;
+    }
+    for (uint64_t done = 0; done < chain.writable_bytes(); done += bytes.size()) {
+      bytes.resize(std::min(kPiece, chain.writable_bytes() - done));
+      for (uint8_t& byte : bytes) byte = PatternByte(sum_, position_++);
+      if (!chain.Write(done, bytes.data(), bytes.size())) return false;
+    }
+    return true;
+  }
+
+  uint8_t limit_[4] = {}, command_[4] = {}, tearable_[8] = {};
+  uint32_t limit_in_effect_ = xp::kDefaultLimit;
+  uint32_t counter_ = 0;
+  uint32_t wide_count_ = 1;
+  uint32_t sum_ = 0;
+  uint64_t position_ = 0;
+};
+
+}  // namespace
+
+std::unique_ptr<DeviceCore> CreateExperimental(const vitro_host* host, Options& options) {
+  return std::make_unique<Experimental>(host, ReadCommonOptions(options, "x"));
+}
+
+}  // namespace vitro::ref
