@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+// DriverState: what a driver knows of its device: how far initialisation went (3.1), which features
+// were negotiated (2.2), which queues are set up. Shared by the session, which changes it, and the
+// oracle, which reads it.
+#pragma once
+
+#include <cstdint>
+#include <map>
+
+#include "harness/driver/split_queue.h"
+#include "harness/virtio/features.h"
+#include "harness/virtio/status.h"
+
+namespace vitro {
+
+struct DriverState {
+  FeatureSet offered;   // as last read
+  FeatureSet accepted;  // as last written
+  uint8_t status = 0;   // as last written, or as read if read later
+  bool was_reset = false;  // a reset completed since DRIVER_OK was last set
+  bool hostile = false;    // the driver has stopped being a conforming one
+  std::map<uint32_t, SplitQueue> queues;  // set up and not reset
+
+  bool running() const { return (status & status::kDriverOk) != 0; }
+  bool Negotiated(unsigned bit) const {
+    return (status & status::kFeaturesOk) != 0 && accepted.Has(bit);
+  }
+};
+
+}  // namespace vitro

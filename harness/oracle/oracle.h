@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+// Oracle: what must hold after every operation, whatever a check looks for: bytes change only where
+// the device may write; used elements name outstanding chains, once, with a length that is true;
+// notifications come when owed (2.1.2, 2.4.1, 2.6.1, 2.7.5.1, 2.7.7, 2.7.8, 2.7.10). It drives nothing.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "harness/driver/driver_state.h"
+#include "harness/memory/shadow.h"
+#include "harness/oracle/finding.h"
+#include "harness/transport/transport.h"
+
+namespace vitro {
+
+class Oracle {
+ public:
+  // One used element that was taken from a ring.
+  struct Taken {
+    uint32_t id = 0, len = 0;
+    bool known = false;  // it named an outstanding chain
+  };
+  using Report = std::function<void(Finding)>;
+
+  Oracle(GuestMemory& memory, Shadow& shadow, DriverState& state, const Abilities& abilities,
+         Report report);
+
+  // Looks at all of guest memory that the driver handed out (or at all of it) and at the rings'
+  // flags. To be called after every operation.
+  void JudgeMemory(bool everything);
+  // Takes and judges what the device used on one queue.
+  std::vector<Taken> TakeUsed(uint32_t queue);
+  // The chain that was taken last from that queue, or nullptr.
+  const SplitQueue::Chain* last_taken(uint32_t queue) const {
+    auto it = last_taken_.find(queue);
+    return it == last_taken_.end() ? nullptr : &it->second;
+  }
+
+  // The driver tells what it is about to do or has done.
+  void Poisoned(GuestRange range) { fresh_.push_back(range); }
+  void Written(GuestRange range);
+  bool IsFresh(const std::vector<op::Segment>& segments) const;
+  void BeforeExpose(uint32_t queue);
+  void SuppressionChanged(uint32_t queue);
+  // The device indicated that a reset is complete; all queues are gone with it.
+  void DeviceWasReset();
+  void QueueWasReset(uint32_t queue);
+
+  // Notifications. Count() is called with every notification that is seen. Owes(): the device has
+  // used buffers for which a notification is due and none has come. Settle() judges and starts anew;
+  // `exact` if all that was to come has come.
+  void Count(uint32_t queue, uint64_t notifications);
+  bool Owes(uint32_t queue) const;
+  void Settle(uint32_t queue, bool exact);
+
+ private:
+  // What is known about notifications of a queue since it was last settled.
+  struct Ledger {
+    uint64_t notifications = 0;
+    uint64_t used = 0;
+    bool owed = false;
+    bool uncertain = false;  // suppression changed while the device had buffers
+  };
+  struct Verdict {
+    const char* requirement;
+    std::string where;
+  };
+
+  std::vector<GuestRange> Writable() const;
+  Verdict Classify(uint64_t address, uint64_t* run_end) const;
+  void JudgeFlags();
+  void JudgeChain(uint32_t queue, const SplitQueue::Chain& chain, uint32_t length);
+  void TakeUnseen(const SplitQueue::Chain& chain);
+  void AddToLedger(uint32_t queue, uint16_t old_idx, uint16_t new_idx);
+
+  GuestMemory& memory_;
+  Shadow& shadow_;
+  DriverState& state_;
+  const Abilities& abilities_;
+  Report report_;
+  std::vector<GuestRange> fresh_;    // hold poison, and nobody wrote there since
+  std::vector<GuestRange> retired_;  // device-writable before the last device reset
+  std::vector<GuestRange> queue_retired_;  // the same of queues that were reset
+  std::vector<GuestRange> ever_writable_;  // for hostile drivers: given to the device at any time
+  std::map<uint32_t, SplitQueue::Chain> last_taken_;
+  std::map<uint32_t, Ledger> ledgers_;
+  std::map<uint32_t, uint16_t> flags_reported_;
+};
+
+}  // namespace vitro

@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: Apache-2.0
+// The oracle's eye on used rings (2.7.8) and on used buffer notifications (2.7.7, 2.3).
+#include <algorithm>
+
+#include "harness/oracle/oracle.h"
+
+namespace vitro {
+namespace {
+
+constexpr const char* kLength = "dev.basic.virtqueues.the-virtqueue-used-ring.2";
+constexpr const char* kLengthShort = "derived.used.len-short";
+constexpr const char* kIdUnknown = "derived.used.id-not-outstanding";
+constexpr const char* kIndexJump = "derived.used.index-jump";
+constexpr const char* kOrder = "dev.basic.reserved-feature-bits.5";
+constexpr const char* kBeforeDriverOk = "dev.basic.device-status-field.1";
+constexpr const char* kAfterReset = "dev.basic.device-reset.2";
+constexpr const char* kAfterQueueReset = "dev.basic.virtqueues.virtqueue-reset.1";
+constexpr const char* kSpurious = "derived.notification.spurious-used";
+constexpr const char* kSuppression = "dev.basic.virtqueues.used-buffer-notification-suppression.";
+
+// A run of untouched poison this long inside the used length is no accident: a device that writes
+// random bytes leaves it with a chance of 2^-64.
+constexpr uint64_t kSureRun = 8;
+
+}  // namespace
+
+std::vector<Oracle::Taken> Oracle::TakeUsed(uint32_t index) {
+  std::vector<Taken> taken;
+  auto it = state_.queues.find(index);
+  if (it == state_.queues.end() || !it->second.usable()) return taken;
+  SplitQueue& queue = it->second;
+  const uint16_t old_idx = queue.last_used();
+  // Read once: the device may go on using buffers while these are judged.
+  const uint16_t claimed = queue.Pending();
+  uint16_t pending = claimed;
+  const bool in_order = state_.Negotiated(feature::kInOrder);
+  if (pending > queue.outstanding().size() && !state_.hostile) {
+    report_({kIndexJump, fmt::format("the used index of queue {} moved too far", index),
+             fmt::format("at most {} more than {}", queue.outstanding().size(), old_idx),
+             fmt::format("used idx = {}, which is {} more",
+                         static_cast<uint16_t>(old_idx + claimed), claimed),
+             "", 0});
+  }
+  // Never more than the ring holds: the rest was overwritten or never there.
+  pending = static_cast<uint16_t>(std::min<uint32_t>(pending, queue.layout().size));
+  for (uint16_t done = 0; done < pending;) {
+    const auto element = queue.used_element(static_cast<uint16_t>(old_idx + done));
+    const auto position = queue.Find(element.id);
+    taken.push_back({element.id, element.len, position.has_value()});
+    if (!position) {
+      if (!state_.hostile)
+        report_({in_order ? kOrder : kIdUnknown,
+                 fmt::format("queue {} used a buffer that the device does not have", index),
+                 "an id that is outstanding, once",
+                 fmt::format("id = {}, len = {} at used index {}", element.id, element.len,
+                             static_cast<uint16_t>(old_idx + done)),
+                 "", 0});
+      ++done;
+      continue;
+    }
+    // With IN_ORDER one element may stand for a batch that ends with it (2.7.9).
+    const size_t batch = in_order ? *position : 0;
+    if (batch >= static_cast<size_t>(pending - done) && !state_.hostile)
+      report_({kOrder, fmt::format("queue {} used a buffer before those made available earlier", index),
+               fmt::format("one of the next {} buffers", pending - done),
+               fmt::format("id = {}, which is the buffer after {} others, at used index {}",
+                           element.id, batch, static_cast<uint16_t>(old_idx + done)),
+               "", 0});
+    for (size_t i = 0; i < batch; ++i) TakeUnseen(queue.Complete(0));
+    SplitQueue::Chain chain = queue.Complete(in_order ? 0 : *position);
+    JudgeChain(index, chain, element.len);
+    last_taken_.insert_or_assign(index, std::move(chain));
+    done = static_cast<uint16_t>(done + 1 + batch);
+  }
+  // The index as it was read, even if entries are missing: a jump is told once.
+  const uint16_t new_idx = static_cast<uint16_t>(old_idx + pending);
+  queue.SkipUsed(claimed);
+  if (new_idx != old_idx) AddToLedger(index, old_idx, new_idx);
+  return taken;
+}
+
+void Oracle::JudgeChain(uint32_t index, const SplitQueue::Chain& chain, uint32_t length) {
+  const uint64_t writable = chain.WritableLength();
+  if (length > writable && !state_.hostile)
+    report_({kLength, fmt::format("the used length on queue {} is more than the buffer holds", index),
+             fmt::format("len <= {}", writable), fmt::format("len = {}", length), "", 0});
+
+  // What lies behind a gap is no part of the length: it counts from the first byte on, so that a device
+  // which writes but the last one, as a block device does on errors, has no larger length to tell.
+  constexpr uint64_t kGap = 4;
+  uint64_t position = 0, untouched_run = 0, longest_run = 0, changed_beyond = 0, last_changed = 0;
+  uint64_t gap = 0;
+  for (const op::Segment& segment : chain.segments) {
+    if (!segment.writable) continue;
+    const GuestRange range{segment.address, segment.length};
+    const ByteView known = shadow_.Known(range);
+    const uint8_t* now = memory_.At(range.address, range.length);
+    // Of a buffer that held anything but poison nothing can be said; long runs use many.
+    for (uint64_t i = 0; chain.fresh && i < known.size(); ++i, ++position) {
+      const bool changed = now[i] != known[i];
+      if (position >= length) {
+        gap = changed ? (gap < kGap ? 0 : gap) : gap + 1;
+        if (changed && gap < kGap) ++changed_beyond, last_changed = position;
+      }
+      untouched_run = changed || position >= length ? 0 : untouched_run + 1;
+      longest_run = std::max(longest_run, untouched_run);
+    }
+    shadow_.Accept(range);
+    Written(range);
+  }
+  if (state_.hostile || !chain.fresh) return;
+  if (longest_run >= kSureRun)
+    report_({kLength, fmt::format("queue {} used a buffer with bytes not written", index),
+             fmt::format("the first {} bytes of the device-writable part written", length),
+             fmt::format("{} bytes in a row still hold what the driver left there", longest_run), "",
+             0});
+  if (changed_beyond > 0)
+    report_({kLengthShort, fmt::format("the used length on queue {} is less than was written", index),
+             fmt::format("len >= {}", last_changed + 1), fmt::format("len = {}", length), "", 0});
+}
+
+// A buffer without an element of its own, used with a batch: its device-writable bytes may have been
+// written, and how many is not told (2.7.9).
+void Oracle::TakeUnseen(const SplitQueue::Chain& chain) {
+  for (const op::Segment& segment : chain.segments) {
+    if (!segment.writable) continue;
+    shadow_.Accept({segment.address, segment.length});
+    Written({segment.address, segment.length});
+  }
+}
+
+void Oracle::AddToLedger(uint32_t index, uint16_t old_idx, uint16_t new_idx) {
+  const SplitQueue& queue = state_.queues.at(index);
+  Ledger& ledger = ledgers_[index];
+  ledger.used += static_cast<uint16_t>(new_idx - old_idx);
+  if (state_.Negotiated(feature::kEventIdx))
+    ledger.owed |= split::NeedEvent(queue.used_event(), new_idx, old_idx);
+  else
+    ledger.owed |= (queue.avail_flags() & split::kAvailNoInterrupt) == 0;
+  if (!state_.running() && !state_.hostile && abilities_.Has(Ability::kDeviceStatus))
+    report_({state_.was_reset ? kAfterReset : kBeforeDriverOk,
+             fmt::format("queue {} used buffers before DRIVER_OK", index), "no used entries",
+             fmt::format("used idx moved from {} to {}", old_idx, new_idx), "", 0});
+}
+
+void Oracle::SuppressionChanged(uint32_t index) {
+  auto it = state_.queues.find(index);
+  if (it != state_.queues.end() && !it->second.outstanding().empty()) ledgers_[index].uncertain = true;
+}
+
+void Oracle::Count(uint32_t index, uint64_t notifications) {
+  if (notifications == 0) return;
+  if (state_.running() && !state_.queues.contains(index)) {
+    report_({kAfterQueueReset,
+             fmt::format("a used buffer notification for queue {}, which was reset", index),
+             "no notification", fmt::format("{} notification(s)", notifications), "", 0});
+    return;
+  }
+  ledgers_[index].notifications += notifications;
+  if (state_.running() || state_.hostile || !abilities_.Has(Ability::kDeviceStatus)) return;
+  report_({state_.was_reset ? kAfterReset : kBeforeDriverOk,
+           fmt::format("a used buffer notification for queue {} {}", index,
+                       state_.was_reset ? "after the reset" : "before DRIVER_OK"),
+           "no notification", fmt::format("{} notification(s)", notifications), "", 0});
+}
+
+bool Oracle::Owes(uint32_t index) const {
+  auto it = ledgers_.find(index);
+  return it != ledgers_.end() && it->second.owed && !it->second.uncertain &&
+         it->second.notifications == 0;
+}
+
+void Oracle::Settle(uint32_t index, bool exact) {
+  const Ledger ledger = std::exchange(ledgers_[index], {});
+  if (state_.hostile || ledger.uncertain || !state_.running()) return;
+  const bool event_idx = state_.Negotiated(feature::kEventIdx);
+  if (ledger.owed && ledger.notifications == 0) {
+    report_({std::string(kSuppression) + (event_idx ? "5" : "3"),
+             fmt::format("queue {} used {} buffer(s) and sent no notification", index, ledger.used),
+             "at least one used buffer notification", "none", "", 0});
+  } else if (ledger.used > 0 && !ledger.owed && ledger.notifications > 0) {
+    report_({std::string(kSuppression) + (event_idx ? "6" : "2"),
+             fmt::format("queue {} notified although the driver had suppressed it", index),
+             "no used buffer notification", fmt::format("{}", ledger.notifications), "", 0});
+  } else if (ledger.used == 0 && ledger.notifications > 0 && exact) {
+    report_({kSpurious, fmt::format("queue {} notified without having used a buffer", index),
+             "no used buffer notification", fmt::format("{}", ledger.notifications), "", 0});
+  }
+}
+
+}  // namespace vitro
