@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+// The `vitro` command.
+#include <cstdio>
+
+#include "devices/ref/registry.h"
+#include "harness/attach/reference.h"
+#include "suite/cli/commands.h"
+#include "suite/run/run_record.h"
+
+namespace vitro::cli {
+namespace {
+
+constexpr const char* kDescription =
+    "Vitro drives a virtio device as a driver would, judges every step by VIRTIO 1.4, and reports.";
+
+constexpr const char* kFooter = R"(Attach strings say where the device is:
+  ref:blk                             a reference device of Vitro's own (ref:blk,fault=used-len-zero: with
+                                      a seeded fault; 'vitro list faults' shows them)
+  inproc:./libmydev.so                a library with the C ABI of devices/abi/vitro_device.h
+  vhost-user:/run/blk.sock,type=blk   a vhost-user back-end that runs
+  'vhost-user:blk,type=blk,spawn="my-backend --socket {path}"'
+                                      the same, started by Vitro, a fresh one for every check
+
+Examples:
+  vitro run ref:blk                              every check; reports in ./vitro-report
+  vitro run inproc:./libmydev.so reset indirect  the checks that begin with "reset" or "indirect"
+  vitro run ATTACH tag:hostile --exclude config  by tag, without some
+  vitro replay vitro-report/programs/ID.vitro ATTACH
+  vitro list requirements dev.basic              what the standard asks, and which check asks it
+
+Exit codes: 0 conformant, 1 not conformant, 2 usage or selection error, 3 nothing ran, 4 the device
+could not be attached, 5 harness error, 130 interrupted (a partial report was written).
+
+A run writes to the device. Never name a disk that holds something you want to keep.)";
+
+void AttachReferenceDevices() {
+  std::string names;
+  for (const auto& device : ref::ReferenceDevices())
+    names += (names.empty() ? "" : ", ") + std::string(device.name);
+  SetReferenceDevices({ref::FindReferenceDevice, names});
+}
+
+}  // namespace
+
+int Complain(const Error& error) {
+  std::fprintf(stderr, "vitro: %s\n", error.message.c_str());
+  switch (error.kind) {
+    case ErrorKind::kUsage: return kUsage;
+    case ErrorKind::kAttach:
+    case ErrorKind::kDeviceLost:
+    case ErrorKind::kTimeout:
+    case ErrorKind::kRefused: return kNoDevice;
+    default: return kHarnessError;
+  }
+}
+
+int Main(int argc, char** argv) {
+  AttachReferenceDevices();
+  CommandLine line;
+  line.argv.assign(argv, argv + argc);
+  CLI::App app(kDescription, "vitro");
+  app.footer(kFooter);
+  app.set_version_flag("--version", "vitro " + SuiteVersion::Version() + " (" +
+                                        SuiteVersion::Tree() + "), VIRTIO 1.4");
+  app.require_subcommand(1);
+  app.get_formatter()->column_width(34);
+  AddDoctor(app, line);
+  AddList(app, line);
+  AddRun(app, line);
+  AddProbe(app, line);
+  AddReplay(app, line);
+  AddReport(app, line);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? kConformant : kUsage;
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "vitro: %s\n", error.what());
+    return kHarnessError;
+  }
+  return line.exit_code;
+}
+
+}  // namespace vitro::cli
+
+int main(int argc, char** argv) { return vitro::cli::Main(argc, argv); }

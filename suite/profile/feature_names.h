@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0
+// Names of feature bits, for people: "VIRTIO_F_VERSION_1 (32)".
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace vitro {
+
+// Of a bit as offered by a device of this type (0: unknown type). Bits without a name here give their
+// number alone.
+std::string FeatureName(uint32_t device_id, unsigned bit);
+
+}  // namespace vitro

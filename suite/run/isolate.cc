@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "suite/run/isolate.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+
+#include <algorithm>
+#include <atomic>
+#include <boost/interprocess/anonymous_shared_memory.hpp>
+#include <boost/interprocess/mapped_region.hpp>
+#include <cerrno>
+#include <cstring>
+
+namespace vitro {
+namespace {
+
+constexpr size_t kRecorderBytes = 4 << 20;
+constexpr size_t kOutputTail = 8192;
+
+// Ends the answer, so that half of one is told from a whole one.
+constexpr char kEndOfAnswer = '\x04';
+
+void WriteAll(int fd, const std::string& text) {
+  size_t done = 0;
+  while (done < text.size()) {
+    const ssize_t written = ::write(fd, text.data() + done, text.size() - done);
+    if (written < 0 && errno == EINTR) continue;
+    if (written <= 0) return;
+    done += static_cast<size_t>(written);
+  }
+}
+
+// The child's side. Never returns.
+[[noreturn]] void RunChild(const IsolatedJob::Work& work, FlightRecorder& recorder, int pipe,
+                           int output, int parent) {
+  ::setpgid(0, 0);
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (::getppid() != parent) ::_exit(1);  // it died before the line above
+  const rlimit no_core{0, 0};
+  ::setrlimit(RLIMIT_CORE, &no_core);
+  ::signal(SIGINT, SIG_DFL);
+  ::signal(SIGTERM, SIG_DFL);
+  ::signal(SIGPIPE, SIG_IGN);
+  sigset_t none;
+  sigemptyset(&none);
+  ::sigprocmask(SIG_SETMASK, &none, nullptr);
+  ::dup2(output, STDOUT_FILENO);
+  ::dup2(output, STDERR_FILENO);
+  WriteAll(pipe, work(recorder) + kEndOfAnswer);
+  ::_exit(0);
+}
+
+std::string Tail(int fd) {
+  const off_t size = ::lseek(fd, 0, SEEK_END);
+  const off_t from = std::max<off_t>(0, size - static_cast<off_t>(kOutputTail));
+  std::string text(static_cast<size_t>(std::max<off_t>(0, size - from)), '\0');
+  const ssize_t got = ::pread(fd, text.data(), text.size(), from);
+  text.resize(static_cast<size_t>(std::max<ssize_t>(0, got)));
+  return text;
+}
+
+}  // namespace
+
+struct FlightRecorder::Shared {
+  std::atomic<uint32_t> length;
+  std::atomic<uint32_t> lost;
+  char text[1];
+};
+static_assert(std::atomic<uint32_t>::is_always_lock_free);
+
+struct FlightRecorder::Region {
+  boost::interprocess::mapped_region region =
+      boost::interprocess::anonymous_shared_memory(kRecorderBytes);
+  Shared* shared() const { return static_cast<Shared*>(region.get_address()); }
+};
+
+FlightRecorder::FlightRecorder() : region_(std::make_unique<Region>()) {}
+FlightRecorder::~FlightRecorder() = default;
+
+void FlightRecorder::Append(const std::string& line) {
+  Shared* shared = region_->shared();
+  const uint32_t length = shared->length.load(std::memory_order_relaxed);
+  if (length + line.size() + 1 > kRecorderBytes - sizeof(Shared)) {
+    shared->lost.fetch_add(1, std::memory_order_relaxed);
+    return;
+  }
+  std::memcpy(shared->text + length, line.data(), line.size());
+  shared->text[length + line.size()] = '\n';
+  shared->length.store(length + static_cast<uint32_t>(line.size()) + 1, std::memory_order_release);
+}
+
+std::string FlightRecorder::Text() const {
+  const Shared* shared = region_->shared();
+  std::string text(shared->text, shared->length.load(std::memory_order_acquire));
+  if (const uint32_t lost = shared->lost.load()) text += fmt::format("# {} more steps did not fit\n", lost);
+  return text;
+}
+
+Result<std::unique_ptr<IsolatedJob>> IsolatedJob::Start(Work work, Duration limit) {
+  std::unique_ptr<IsolatedJob> job(new IsolatedJob(limit));
+  int ends[2];
+  if (::pipe2(ends, O_CLOEXEC) != 0)
+    return Fail(ErrorKind::kHarness, "cannot make a pipe: {}", std::strerror(errno));
+  job->pipe_ = UniqueFd(ends[0]);
+  UniqueFd write_end(ends[1]);
+  ::fcntl(ends[0], F_SETFL, O_NONBLOCK);
+  job->output_ = UniqueFd(::memfd_create("vitro-output", MFD_CLOEXEC));
+  const int parent = ::getpid();
+  std::fflush(nullptr);  // or the child would write the parent's buffers again
+  job->pid_ = ::fork();
+  if (job->pid_ < 0) return Fail(ErrorKind::kHarness, "cannot fork: {}", std::strerror(errno));
+  if (job->pid_ == 0)
+    RunChild(work, job->recorder_, write_end.get(), job->output_.get(), parent);
+  ::setpgid(job->pid_, job->pid_);  // in both, whoever comes first
+  return job;
+}
+
+IsolatedJob::~IsolatedJob() {
+  if (pid_ > 0) Finish(true);
+}
+
+std::optional<IsolatedJob::Ending> IsolatedJob::Advance() {
+  char buffer[65536];
+  for (;;) {
+    const ssize_t got = ::read(pipe_.get(), buffer, sizeof buffer);
+    if (got > 0) {
+      received_.append(buffer, static_cast<size_t>(got));
+      // Do not wait for the end of file: a process that the device left behind may hold the pipe.
+      if (received_.back() == kEndOfAnswer) return Finish(false);
+      continue;
+    }
+    if (got < 0 && errno == EINTR) continue;
+    if (got == 0) return Finish(false);
+    break;
+  }
+  if (deadline_.Passed()) return Finish(true);
+  return std::nullopt;
+}
+
+IsolatedJob::Ending IsolatedJob::Wait() {
+  for (;;) {
+    if (auto ending = Advance()) return *std::move(ending);
+    pollfd poll_fd{pipe_.get(), POLLIN, 0};
+    ::poll(&poll_fd, 1, deadline_.LeftMs());
+  }
+}
+
+IsolatedJob::Ending IsolatedJob::Finish(bool timed_out) {
+  Ending ending;
+  ending.timed_out = timed_out;
+  const bool complete = !received_.empty() && received_.back() == kEndOfAnswer;
+  if (complete) {
+    received_.pop_back();
+    ending.answer = std::move(received_);
+  }
+  // After a complete answer nothing that the child still does matters; after end of file it is dead
+  // or dying. The group goes too: what the device started must not outlive it.
+  if (complete || timed_out) ::kill(-pid_, SIGKILL);
+  int status = 0;
+  while (::waitpid(pid_, &status, 0) < 0 && errno == EINTR) {
+  }
+  ::kill(-pid_, SIGKILL);
+  pid_ = -1;
+  if (WIFSIGNALED(status)) {
+    ending.by_signal = true;
+    ending.how = fmt::format("killed by signal {} ({})", WTERMSIG(status), ::strsignal(WTERMSIG(status)));
+  } else {
+    ending.how = fmt::format("exited with code {}", WEXITSTATUS(status));
+  }
+  ending.recorded = recorder_.Text();
+  ending.output = Tail(output_.get());
+  ending.duration_us = std::chrono::duration_cast<microseconds>(Clock::now() - start_).count();
+  return ending;
+}
+
+}  // namespace vitro

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "suite/run/select.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+
+namespace vitro {
+namespace {
+
+// "a.b" begins "a.b", "a.b.c", but not "a.bc".
+bool Begins(const std::string& prefix, const std::string& id) {
+  return id.starts_with(prefix) &&
+         (id.size() == prefix.size() || prefix.ends_with('.') || id[prefix.size()] == '.');
+}
+
+}  // namespace
+
+bool Selects(const std::string& selector, const Check& check) {
+  if (selector.starts_with("tag:")) return check.HasTag(selector.substr(4));
+  return Begins(selector, check.id) ||
+         std::any_of(check.requirements.begin(), check.requirements.end(),
+                     [&](const std::string& id) { return Begins(selector, id); });
+}
+
+Result<std::vector<const Check*>> SelectChecks(const Selection& selection) {
+  auto known = [](const std::string& selector) {
+    return std::any_of(AllChecks().begin(), AllChecks().end(),
+                       [&](const Check& check) { return Selects(selector, check); });
+  };
+  for (const auto* selectors : {&selection.include, &selection.exclude})
+    for (const std::string& selector : *selectors)
+      if (!known(selector))
+        return Fail(ErrorKind::kUsage,
+                    "'{}' matches no check: expected the beginning of a check id, of a requirement "
+                    "id, or tag:NAME; 'vitro list checks' shows them",
+                    selector);
+  std::vector<const Check*> chosen;
+  for (const Check& check : AllChecks()) {
+    auto selects = [&](const std::string& selector) { return Selects(selector, check); };
+    if (!selection.include.empty() &&
+        std::none_of(selection.include.begin(), selection.include.end(), selects))
+      continue;
+    if (std::any_of(selection.exclude.begin(), selection.exclude.end(), selects)) continue;
+    chosen.push_back(&check);
+  }
+  if (chosen.empty())
+    return Fail(ErrorKind::kUsage, "the selection is empty: everything it names is excluded as well");
+  return chosen;
+}
+
+Result<> ReadSelectionFile(const std::string& path, Selection& selection) {
+  std::ifstream file(path);
+  if (!file)
+    return Fail(ErrorKind::kUsage, "{}: {}; expected a file with one selector a line", path,
+                std::strerror(errno));
+  for (std::string line; std::getline(file, line);) {
+    line = line.substr(0, line.find('#'));
+    const size_t from = line.find_first_not_of(" \t\r");
+    if (from == std::string::npos) continue;
+    line = line.substr(from, line.find_last_not_of(" \t\r") - from + 1);
+    if (line[0] == '-')
+      selection.exclude.push_back(line.substr(1));
+    else
+      selection.include.push_back(line);
+  }
+  return {};
+}
+
+}  // namespace vitro
