@@ -165,7 +165,8 @@ bool Oracle::IsFresh(const std::vector<op::Segment>& segments) const {
 void Oracle::BeforeExpose(uint32_t index) {
   auto it = state_.queues.find(index);
   if (it == state_.queues.end()) return;
-  if (it->second.usable()) ever_writable_.push_back(it->second.UsedRing());
+  // A used ring that is misaligned was given to the device all the same.
+  ever_writable_.push_back(it->second.UsedRing());
   for (const auto& chain : it->second.outstanding())
     for (const op::Segment& segment : chain.segments)
       if (segment.writable) ever_writable_.push_back({segment.address, segment.length});

@@ -31,7 +31,7 @@ Bytes SectorsOf(uint64_t seed, uint64_t sectors) {
   return Pattern(seed, sectors * blk::kSectorSize);
 }
 
-// Features and config space (5.2.5) ------------------------------------------------------------------
+// Features and config space (5.2.5) ---------------------------------------------------------------
 
 void OffersFlush(Context& c) {
   constexpr uint64_t kFlush = uint64_t{1} << blk::kFeatureFlush;
@@ -59,8 +59,8 @@ void WritebackWithoutFlush(Context& c) {
 
 void PaddingIsZero(Context& c) {
   c.Up({.driver_ok = false});
-  for (const uint32_t offset : {blk::kConfigUnused0, blk::kConfigUnused1, blk::kConfigUnused1 + 1,
-                                blk::kConfigUnused1 + 2})
+  for (const uint32_t offset :
+       {blk::kConfigUnused0, blk::kConfigUnused1, blk::kConfigUnused1 + 1, blk::kConfigUnused1 + 2})
     if (BlkField(c, offset, 1))
       c.Expect(Accept::Equal(0), kPadding, "padding in the config space is 0");
 }
@@ -68,8 +68,9 @@ void PaddingIsZero(Context& c) {
 void ZonedOnlyIfZoned(Context& c) {
   c.Up({.with = {blk::kFeatureZoned}, .driver_ok = false, .prepare = false});
   if (!BlkField(c, blk::kConfigZonedModel, 1)) c.NotObservable("the zone model cannot be read");
-  c.Expect(Accept::NotEqual(blk::kModelNone), kNotZoned,
-           "a device that is not zoned does not offer VIRTIO_BLK_F_ZONED (a drive-managed one may)");
+  c.Expect(
+      Accept::NotEqual(blk::kModelNone), kNotZoned,
+      "a device that is not zoned does not offer VIRTIO_BLK_F_ZONED (a drive-managed one may)");
 }
 
 void CapacityChangeIsTold(Context& c) {
@@ -83,7 +84,7 @@ void CapacityChangeIsTold(Context& c) {
            "a change of the capacity is followed by a configuration change notification");
 }
 
-// Reads and writes -----------------------------------------------------------------------------------
+// Reads and writes --------------------------------------------------------------------------------
 
 void ReadsWhatWasWritten(Context& c) {
   c.Up();
@@ -121,7 +122,8 @@ void ReadOnlyStaysAsItIs(Context& c) {
   for (const FeatureSet with : {FeatureSet{}, FeatureSet{blk::kFeatureRo}}) {
     c.Up({.with = with});
     const uint32_t bytes = BlkBlockSectors(c) * blk::kSectorSize;
-    const BlkAnswer before = AskBlk(c, BlkRequest("a read of sector 0", blk::kTypeIn, 0, {}, bytes));
+    const BlkAnswer before =
+        AskBlk(c, BlkRequest("a read of sector 0", blk::kTypeIn, 0, {}, bytes));
     c.Expect(Accept::Equal(blk::kStatusOk), kAnswer, "a read-only device can be read");
     Bytes other = before.data;
     for (uint8_t& byte : other) byte = static_cast<uint8_t>(~byte);
@@ -148,7 +150,7 @@ void FlushIsCarriedOut(Context& c) {
            "a flush without VIRTIO_BLK_F_FLUSH ends with a status");
 }
 
-// Other requests -------------------------------------------------------------------------------------
+// Other requests ----------------------------------------------------------------------------------
 
 void IdIsAString(Context& c) {
   c.Up();
@@ -156,14 +158,17 @@ void IdIsAString(Context& c) {
   c.Expect(Accept::Range(blk::kStatusOk, blk::kStatusUnsupported), kAnswer,
            "GET_ID ends with a status");
   if (!first.ok()) return;
+  // As far as the first byte that is not as it should be.
   bool ended = false;
   for (uint32_t i = 0; i < blk::kIdSize; ++i) {
     c.Do(op::Read{first.data_address + i, 1});
     c.Advise(ended ? Accept::Equal(0) : Accept::Range(0, 0x7f), kAnswer,
              "the device ID string is ASCII, padded with NUL");
+    if (first.data[i] > (ended ? 0 : 0x7f)) return;
     ended = ended || first.data[i] == 0;
   }
-  const BlkAnswer second = AskBlk(c, BlkRequest("GET_ID again", blk::kTypeGetId, 0, {}, blk::kIdSize));
+  const BlkAnswer second =
+      AskBlk(c, BlkRequest("GET_ID again", blk::kTypeGetId, 0, {}, blk::kIdSize));
   c.Do(op::Read{second.data_address, blk::kIdSize});
   c.Advise(Accept::SameBytes(first.data), kAnswer, "the device ID string is the same each time");
 }
@@ -215,11 +220,12 @@ void ZoneCommandsAreUnsupported(Context& c) {
     const bool either = command.out_bytes > 0 && c.facts().offered.Has(blk::kFeatureRo);
     c.Expect(either ? Accept::Range(blk::kStatusIoErr, blk::kStatusUnsupported)
                     : Accept::Equal(blk::kStatusUnsupported),
-             kZoneCommands, "zone commands without VIRTIO_BLK_F_ZONED end with VIRTIO_BLK_S_UNSUPP");
+             kZoneCommands,
+             "zone commands without VIRTIO_BLK_F_ZONED end with VIRTIO_BLK_S_UNSUPP");
   }
 }
 
-// Discard, write zeroes, secure erase ----------------------------------------------------------------
+// Discard, write zeroes, secure erase -------------------------------------------------------------
 
 struct RangeCommand {
   const char* name;
@@ -227,13 +233,20 @@ struct RangeCommand {
   unsigned feature_bit;
   uint32_t max_sectors, max_segments, alignment;  // offsets of config fields; 0: none
 };
-constexpr RangeCommand kDiscard = {"discard", blk::kTypeDiscard, blk::kFeatureDiscard,
-                                   blk::kConfigMaxDiscardSectors, blk::kConfigMaxDiscardSeg,
+constexpr RangeCommand kDiscard = {"discard",
+                                   blk::kTypeDiscard,
+                                   blk::kFeatureDiscard,
+                                   blk::kConfigMaxDiscardSectors,
+                                   blk::kConfigMaxDiscardSeg,
                                    blk::kConfigDiscardSectorAlignment};
-constexpr RangeCommand kWriteZeroes = {"write zeroes", blk::kTypeWriteZeroes,
-                                       blk::kFeatureWriteZeroes, blk::kConfigMaxWriteZeroesSectors,
-                                       blk::kConfigMaxWriteZeroesSeg, 0};
-constexpr RangeCommand kSecureErase = {"secure erase", blk::kTypeSecureErase,
+constexpr RangeCommand kWriteZeroes = {"write zeroes",
+                                       blk::kTypeWriteZeroes,
+                                       blk::kFeatureWriteZeroes,
+                                       blk::kConfigMaxWriteZeroesSectors,
+                                       blk::kConfigMaxWriteZeroesSeg,
+                                       0};
+constexpr RangeCommand kSecureErase = {"secure erase",
+                                       blk::kTypeSecureErase,
                                        blk::kFeatureSecureErase,
                                        blk::kConfigMaxSecureEraseSectors,
                                        blk::kConfigMaxSecureEraseSeg,
@@ -247,7 +260,8 @@ uint32_t UpForRanges(Context& c, const RangeCommand& command) {
   if (command.alignment != 0)
     sectors = std::max(sectors, BlkField(c, command.alignment, 4).value_or(0));
   if (sectors * 3 > std::min(BlkCapacity(c), kBlkScratchSectors))
-    c.NotApplicable(fmt::format("three ranges of {} sectors are more than the suite writes", sectors));
+    c.NotApplicable(
+        fmt::format("three ranges of {} sectors are more than the suite writes", sectors));
   if (BlkField(c, command.max_sectors, 4).value_or(0) < sectors)
     c.NotApplicable(fmt::format("the limit of {} is below its alignment", command.name));
   return static_cast<uint32_t>(sectors);
@@ -295,7 +309,9 @@ void SecureEraseIsBounded(Context& c) {
   JudgeUnknownFlags(c, kSecureErase, sectors);
 }
 
-void WriteZeroesFlags(Context& c) { JudgeUnknownFlags(c, kWriteZeroes, UpForRanges(c, kWriteZeroes)); }
+void WriteZeroesFlags(Context& c) {
+  JudgeUnknownFlags(c, kWriteZeroes, UpForRanges(c, kWriteZeroes));
+}
 
 // Blocks 1 and, in a second segment where one may, 4 and 5 of eight become zeroes.
 void WriteZeroesInto(Context& c, uint32_t block, uint32_t segments, uint32_t flags) {
@@ -305,8 +321,7 @@ void WriteZeroesInto(Context& c, uint32_t block, uint32_t segments, uint32_t fla
   Bytes ranges = BlkSegment(block, block, flags);
   const Bytes second = BlkSegment(4 * block, 2 * block, flags);
   if (segments > 1) ranges.insert(ranges.end(), second.begin(), second.end());
-  const BlkAnswer answer =
-      AskBlk(c, BlkRequest("write zeroes", blk::kTypeWriteZeroes, 0, ranges));
+  const BlkAnswer answer = AskBlk(c, BlkRequest("write zeroes", blk::kTypeWriteZeroes, 0, ranges));
   c.Advise(Accept::Equal(blk::kStatusOk), kAnswer, "write zeroes ends with VIRTIO_BLK_S_OK");
   if (!answer.ok()) return;
   for (uint64_t i = 0; i < 8; ++i) {
@@ -325,7 +340,7 @@ void WriteZeroesReadAsZeroes(Context& c) {
     WriteZeroesInto(c, block, static_cast<uint32_t>(std::min<uint64_t>(segments, 2)), flags);
 }
 
-// Hostile drivers ------------------------------------------------------------------------------------
+// Hostile drivers ---------------------------------------------------------------------------------
 
 void BeyondCapacity(Context& c) {
   c.Up();
@@ -336,12 +351,12 @@ void BeyondCapacity(Context& c) {
     uint64_t sector;
     uint32_t blocks;
   };
-  for (const Read& read : {Read{capacity, 1}, Read{capacity - std::min<uint64_t>(capacity, block), 2},
-                           Read{uint64_t{1} << 55, 1}, Read{UINT64_MAX, 1},
-                           Read{UINT64_MAX - block + 1, 2}}) {
+  for (const Read& read :
+       {Read{capacity, 1}, Read{capacity - std::min<uint64_t>(capacity, block), 2},
+        Read{uint64_t{1} << 55, 1}, Read{UINT64_MAX, 1}, Read{UINT64_MAX - block + 1, 2}}) {
     const auto what = fmt::format("a read of {} blocks from sector {}", read.blocks, read.sector);
-    const BlkAnswer answer = AskBlk(c, BlkRequest(what, blk::kTypeIn, read.sector, {},
-                                                  read.blocks * block * blk::kSectorSize));
+    const BlkAnswer answer = AskBlk(
+        c, BlkRequest(what, blk::kTypeIn, read.sector, {}, read.blocks * block * blk::kSectorSize));
     if (!answer.used) break;
     c.Advise(Accept::Range(blk::kStatusIoErr, blk::kStatusUnsupported), kAnswer,
              "a read beyond the capacity does not end with VIRTIO_BLK_S_OK");
@@ -349,8 +364,8 @@ void BeyondCapacity(Context& c) {
   c.ExpectSurvives();
 }
 
-// Requests whose parts have lengths that no driver gives them (5.2.6.1). What becomes of them is the
-// device's business.
+// Requests whose parts have lengths that no driver gives them (5.2.6.1). What becomes of them is
+// the device's business.
 void MalformedRequests(Context& c) {
   c.Up();
   c.BeginHostile();
@@ -367,9 +382,18 @@ void MalformedRequests(Context& c) {
   for (int i = 0; i < 64; ++i)
     for (const uint8_t byte : BlkSegment(0, 1)) many.push_back(byte);
   const std::vector<Exchange> odd = {
-      cut(read, 0, 1), cut(read, 4, blk::kSectorSize + 1), cut(read, 15, 1), cut(read, 16, 0),
-      cut(read, 16, 1), cut(read, 16, 100), cut(read, 16, blk::kSectorSize + 2),
-      cut(write, 16, 1), cut(write, 17, 1), cut(write, 16 + 511, 1), cut(write, 16 + 512, 0), both,
+      cut(read, 0, 1),
+      cut(read, 4, blk::kSectorSize + 1),
+      cut(read, 15, 1),
+      cut(read, 16, 0),
+      cut(read, 16, 1),
+      cut(read, 16, 100),
+      cut(read, 16, blk::kSectorSize + 2),
+      cut(write, 16, 1),
+      cut(write, 17, 1),
+      cut(write, 16 + 511, 1),
+      cut(write, 16 + 512, 0),
+      both,
       BlkRequest("GET_ID into no data", blk::kTypeGetId, 0),
       BlkRequest("GET_ID into one byte", blk::kTypeGetId, 0, {}, 1),
       BlkRequest("GET_ID into a sector", blk::kTypeGetId, 0, {}, blk::kSectorSize),
@@ -403,8 +427,9 @@ Check BlkCheck(const char* id, const char* title, const char* section,
 
 void AddInitialisationChecks(std::vector<Check>& list) {
   const Needs config = {.abilities = {Ability::kConfigSpace}};
-  list.push_back(BlkCheck("features.flush", "FLUSH is offered, with CONFIG_WCE above all", "5.2.5.2",
-                          {kFlushOffered}, {"blk-config-wce-without-flush"}, OffersFlush));
+  list.push_back(BlkCheck("features.flush", "FLUSH is offered, with CONFIG_WCE above all",
+                          "5.2.5.2", {kFlushOffered}, {"blk-config-wce-without-flush"},
+                          OffersFlush));
   Needs wce = config;
   wce.offered = {blk::kFeatureConfigWce};
   wce.config_bytes = blk::kConfigWriteback + 1;
@@ -414,8 +439,8 @@ void AddInitialisationChecks(std::vector<Check>& list) {
                           WritebackWithoutFlush, wce));
   Needs padding = config;
   padding.config_bytes = blk::kConfigUnused0 + 1;
-  list.push_back(BlkCheck("config.padding", "Padding in the config space is 0", "5.2.5.2", {kPadding},
-                          {"blk-padding-not-zero"}, PaddingIsZero, padding));
+  list.push_back(BlkCheck("config.padding", "Padding in the config space is 0", "5.2.5.2",
+                          {kPadding}, {"blk-padding-not-zero"}, PaddingIsZero, padding));
   Needs zoned = config;
   zoned.offered = {blk::kFeatureZoned};
   list.push_back(BlkCheck("features.zoned-only-if-zoned", "Only a zoned device offers ZONED",
@@ -423,36 +448,35 @@ void AddInitialisationChecks(std::vector<Check>& list) {
   Needs stimulus = config;
   stimulus.abilities.push_back(Ability::kStimulus);
   stimulus.abilities.push_back(Ability::kConfigNotification);
-  list.push_back(BlkCheck("config.capacity-change",
-                          "A change of the capacity is followed by a notification", "5.2.6.2",
-                          {kCapacityTold}, {"blk-capacity-zero-change"}, CapacityChangeIsTold,
-                          stimulus));
+  list.push_back(BlkCheck(
+      "config.capacity-change", "A change of the capacity is followed by a notification", "5.2.6.2",
+      {kCapacityTold}, {"blk-capacity-zero-change"}, CapacityChangeIsTold, stimulus));
 }
 
 void AddRequestChecks(std::vector<Check>& list) {
   const Needs config = {.abilities = {Ability::kConfigSpace}};
   Needs writable = config;
   writable.absent = {blk::kFeatureRo};
-  list.push_back(BlkCheck("request.read-after-write", "Sectors hold what was written to them",
-                          "5.2.6", {kAnswer},
-                          {"blk-data-shifted", "blk-write-lost", "blk-status-first"},
-                          ReadsWhatWasWritten, writable));
+  list.push_back(BlkCheck(
+      "request.read-after-write", "Sectors hold what was written to them", "5.2.6", {kAnswer},
+      {"blk-data-shifted", "blk-write-lost", "blk-status-first"}, ReadsWhatWasWritten, writable));
   list.push_back(BlkCheck("request.last-sector", "The last sector of the capacity can be read",
                           "5.2.6", {kAnswer}, {"blk-status-first"}, LastSectorIsThere, config));
-  list.push_back(BlkCheck("request.read-only", "A read-only device refuses writes and stays as it is",
-                          "5.2.6.2", {kReadOnly}, {"blk-read-only-writes", "blk-read-only-status-ok"},
+  list.push_back(BlkCheck("request.read-only",
+                          "A read-only device refuses writes and stays as it is", "5.2.6.2",
+                          {kReadOnly}, {"blk-read-only-writes", "blk-read-only-status-ok"},
                           ReadOnlyStaysAsItIs, {.offered = {blk::kFeatureRo}}));
-  list.push_back(BlkCheck("request.flush", "A flush is carried out where it was negotiated", "5.2.6",
-                          {kAnswer}, {"blk-write-lost"}, FlushIsCarriedOut,
+  list.push_back(BlkCheck("request.flush", "A flush is carried out where it was negotiated",
+                          "5.2.6", {kAnswer}, {"blk-write-lost"}, FlushIsCarriedOut,
                           {.offered = {blk::kFeatureFlush}}));
-  list.push_back(BlkCheck("request.get-id", "The device ID string is ASCII, padded with NUL", "5.2.6",
-                          {kAnswer}, {"blk-status-first"}, IdIsAString));
+  list.push_back(BlkCheck("request.get-id", "The device ID string is ASCII, padded with NUL",
+                          "5.2.6", {kAnswer}, {"blk-status-first"}, IdIsAString));
   list.push_back(BlkCheck("request.lifetime", "Lifetime metrics have no reserved values", "5.2.6.2",
                           {kLifetime}, {"blk-lifetime-reserved"}, LifetimeIsDefined,
                           {.offered = {blk::kFeatureLifetime}}));
-  list.push_back(BlkCheck("request.unknown-type", "Requests of unknown type are unsupported", "5.2.6",
-                          {kUnknownType}, {"blk-unknown-type-silent", "blk-unknown-type-ok"},
-                          UnknownTypeIsUnsupported));
+  list.push_back(BlkCheck(
+      "request.unknown-type", "Requests of unknown type are unsupported", "5.2.6", {kUnknownType},
+      {"blk-unknown-type-silent", "blk-unknown-type-ok"}, UnknownTypeIsUnsupported));
   list.push_back(BlkCheck("request.zone-commands", "Without ZONED, zone commands are unsupported",
                           "5.2.6.2", {kZoneCommands}, {"blk-zone-command-ok"},
                           ZoneCommandsAreUnsupported));
@@ -468,16 +492,20 @@ void AddRangeChecks(std::vector<Check>& list) {
                           "5.2.6.2", {kDiscardUnmap}, {"blk-discard-unmap-ok"}, DiscardHasNoUnmap,
                           needs));
   needs.offered = {blk::kFeatureWriteZeroes};
-  list.push_back(BlkCheck("request.write-zeroes", "Ranges of write zeroes read as zeroes", "5.2.6.2",
-                          {kZeroes, kSegments},
+  list.push_back(BlkCheck("request.write-zeroes", "Ranges of write zeroes read as zeroes",
+                          "5.2.6.2", {kZeroes, kSegments},
                           {"blk-write-zeroes-ignored", "blk-write-zeroes-first-segment"},
                           WriteZeroesReadAsZeroes, needs));
-  list.push_back(BlkCheck("request.write-zeroes-flags", "Write zeroes with an unknown flag is "
-                          "unsupported", "5.2.6.2", {kUnknownFlag}, {"blk-unknown-flag-ok"},
-                          WriteZeroesFlags, needs));
+  list.push_back(BlkCheck("request.write-zeroes-flags",
+                          "Write zeroes with an unknown flag is "
+                          "unsupported",
+                          "5.2.6.2", {kUnknownFlag}, {"blk-unknown-flag-ok"}, WriteZeroesFlags,
+                          needs));
   needs.offered = {blk::kFeatureSecureErase};
-  list.push_back(BlkCheck("request.secure-erase", "Secure erase keeps to its range and to flags it "
-                          "knows", "5.2.6.2", {kUnknownFlag, kSegments}, {"blk-unknown-flag-ok"},
+  list.push_back(BlkCheck("request.secure-erase",
+                          "Secure erase keeps to its range and to flags it "
+                          "knows",
+                          "5.2.6.2", {kUnknownFlag, kSegments}, {"blk-unknown-flag-ok"},
                           SecureEraseIsBounded, needs));
 }
 
@@ -488,11 +516,13 @@ void AddBlkChecks(std::vector<Check>& list) {
   AddRequestChecks(list);
   AddRangeChecks(list);
   const Needs config = {.abilities = {Ability::kConfigSpace}};
-  list.push_back(BlkCheck("hostile.beyond-capacity", "Reads beyond the capacity fail and do no harm",
-                          "5.2.6.1", {kAnswer, "derived.alive.no-crash", "derived.reset.recovers"},
+  list.push_back(BlkCheck("hostile.beyond-capacity",
+                          "Reads beyond the capacity fail and do no harm", "5.2.6.1",
+                          {kAnswer, "derived.alive.no-crash", "derived.reset.recovers"},
                           {"blk-status-first"}, BeyondCapacity, config));
   list.back().tags.push_back("hostile");
-  list.push_back(BlkCheck("hostile.malformed", "Requests of impossible lengths do no harm", "5.2.6.1",
+  list.push_back(BlkCheck("hostile.malformed", "Requests of impossible lengths do no harm",
+                          "5.2.6.1",
                           {"derived.alive.no-crash", "derived.alive.no-hang",
                            "derived.memory.outside-buffers", "derived.reset.recovers"},
                           {"crash-on-notify", "hang-on-notify"}, MalformedRequests));

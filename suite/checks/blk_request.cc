@@ -13,7 +13,7 @@ constexpr uint8_t kNoStatus = 8;  // from here on no value is a status
 Exchange BlkRequest(std::string what, uint32_t type, uint64_t sector, const Bytes& data,
                     uint32_t in_bytes) {
   Exchange request{std::move(what), 0, Bytes(blk::kRequestHeaderSize + data.size()), in_bytes + 1,
-                   std::nullopt, 1};
+                   std::nullopt,    1};
   StoreLe<uint32_t>(&request.readable[blk::kRequestType], type);
   StoreLe<uint64_t>(&request.readable[blk::kRequestSector], sector);
   std::copy(data.begin(), data.end(), request.readable.begin() + blk::kRequestHeaderSize);
@@ -43,14 +43,16 @@ BlkAnswer AskBlk(Context& c, const Exchange& request) {
   answer.used = c.WaitUsed(request.queue, 1).value == 1;
   // What hostile drivers send need not be used.
   if (!c.session().state().hostile)
-    c.Expect(Accept::Equal(1), "derived.used.progress", fmt::format("{} is used once", request.what));
+    c.Expect(Accept::Equal(1), "derived.used.progress",
+             fmt::format("{} is used once", request.what));
   answer.data = c.Do(op::Read{writable.address, writable.length - 1}).bytes;
   answer.status = static_cast<uint8_t>(c.Do(op::Read{status_at, 1}).value);
   return answer;
 }
 
 bool WriteSectors(Context& c, uint64_t sector, const Bytes& data, const std::string& requirement) {
-  const auto what = fmt::format("a write of {} sectors from {}", data.size() / blk::kSectorSize, sector);
+  const auto what =
+      fmt::format("a write of {} sectors from {}", data.size() / blk::kSectorSize, sector);
   const BlkAnswer answer = AskBlk(c, BlkRequest(what, blk::kTypeOut, sector, data));
   c.Expect(Accept::Equal(blk::kStatusOk), requirement, what + " ends with VIRTIO_BLK_S_OK");
   return answer.ok();
@@ -58,9 +60,9 @@ bool WriteSectors(Context& c, uint64_t sector, const Bytes& data, const std::str
 
 void ExpectSectors(Context& c, uint64_t sector, const Bytes& data, const std::string& requirement,
                    const std::string& when) {
-  Exchange read = BlkRequest(fmt::format("a read of {} sectors from {} {}",
-                                         data.size() / blk::kSectorSize, sector, when),
-                             blk::kTypeIn, sector, {}, static_cast<uint32_t>(data.size()));
+  Exchange read = BlkRequest(
+      fmt::format("a read of {} sectors from {} {}", data.size() / blk::kSectorSize, sector, when),
+      blk::kTypeIn, sector, {}, static_cast<uint32_t>(data.size()));
   read.expected = data;
   read.expected->push_back(blk::kStatusOk);
   c.Submit(read, requirement);
@@ -85,7 +87,8 @@ uint32_t BlkBlockSectors(Context& c) {
     block_size = BlkField(c, blk::kConfigBlkSize, 4).value_or(block_size);
   const auto sectors = static_cast<uint32_t>(std::max<uint64_t>(1, block_size / blk::kSectorSize));
   if (sectors > kBlkScratchSectors / 8)
-    c.NotApplicable(fmt::format("a logical block of {} bytes is more than the suite writes", block_size));
+    c.NotApplicable(
+        fmt::format("a logical block of {} bytes is more than the suite writes", block_size));
   return sectors;
 }
 

@@ -21,7 +21,7 @@ Bytes BlkSegment(uint64_t sector, uint32_t count, uint32_t flags = 0);
 struct BlkAnswer {
   bool used = false;
   uint8_t status = 0xff;
-  Bytes data;                // all of the device-writable part but the status byte
+  Bytes data;                 // all of the device-writable part but the status byte
   uint64_t data_address = 0;  // where that lies
   bool ok() const { return used && status == blk::kStatusOk; }
 };

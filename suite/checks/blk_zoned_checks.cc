@@ -36,7 +36,7 @@ struct Zoned {
   std::vector<Zone> zones;
 };
 
-// Requests -------------------------------------------------------------------------------------------
+// Requests ----------------------------------------------------------------------------------------
 
 struct Report {
   BlkAnswer answer;
@@ -46,8 +46,7 @@ struct Report {
 Report AskReport(Context& c, uint64_t sector, uint32_t zones) {
   Report report;
   const uint32_t room = blk::kZoneReportHeaderSize + zones * blk::kZoneDescriptorSize;
-  report.answer =
-      AskBlk(c, BlkRequest("a zone report", blk::kTypeZoneReport, sector, {}, room));
+  report.answer = AskBlk(c, BlkRequest("a zone report", blk::kTypeZoneReport, sector, {}, room));
   c.Expect(Accept::Equal(blk::kStatusOk), kAnswer, "a zone report ends with VIRTIO_BLK_S_OK");
   if (!report.answer.ok()) return report;
   const uint64_t count = std::min<uint64_t>(LoadLe<uint64_t>(report.answer.data.data()), zones);
@@ -63,9 +62,11 @@ Report AskReport(Context& c, uint64_t sector, uint32_t zones) {
 }
 
 BlkAnswer Manage(Context& c, uint32_t type, uint64_t sector) {
-  return AskBlk(c, BlkRequest(fmt::format("zone command {} at sector {}", type, sector), type, sector));
+  return AskBlk(
+      c, BlkRequest(fmt::format("zone command {} at sector {}", type, sector), type, sector));
 }
-void Expect(Context& c, std::vector<uint64_t> statuses, const std::string& row, const char* because) {
+void Expect(Context& c, std::vector<uint64_t> statuses, const std::string& row,
+            const char* because) {
   c.Expect(Accept::In(std::move(statuses)), row, because);
 }
 void ExpectOk(Context& c, const std::string& row, const char* because) {
@@ -80,8 +81,9 @@ BlkAnswer Write(Context& c, uint64_t sector, uint64_t sectors) {
                               blk::kTypeOut, sector, Data(sectors)));
 }
 BlkAnswer Read(Context& c, uint64_t sector, uint64_t sectors) {
-  return AskBlk(c, BlkRequest(fmt::format("a read of {} sectors at {}", sectors, sector), blk::kTypeIn,
-                              sector, {}, static_cast<uint32_t>(sectors * blk::kSectorSize)));
+  return AskBlk(c,
+                BlkRequest(fmt::format("a read of {} sectors at {}", sectors, sector), blk::kTypeIn,
+                           sector, {}, static_cast<uint32_t>(sectors * blk::kSectorSize)));
 }
 BlkAnswer Append(Context& c, uint64_t sector, uint64_t sectors) {
   return AskBlk(c, BlkRequest(fmt::format("an append of {} sectors at {}", sectors, sector),
@@ -89,17 +91,18 @@ BlkAnswer Append(Context& c, uint64_t sector, uint64_t sectors) {
 }
 
 // Judges the state of a zone as a report tells it.
-void ExpectState(Context& c, const Zone& zone, std::vector<ZoneState> states, const std::string& row,
-                 const char* because) {
+void ExpectState(Context& c, const Zone& zone, std::vector<ZoneState> states,
+                 const std::string& row, const char* because) {
   const Report report = AskReport(c, zone.start, 1);
   if (report.zones.empty()) return;
-  c.Do(op::Read{report.answer.data_address + blk::kZoneReportHeaderSize + blk::kZoneStateOffset, 1});
+  c.Do(
+      op::Read{report.answer.data_address + blk::kZoneReportHeaderSize + blk::kZoneStateOffset, 1});
   std::vector<uint64_t> values;
   for (const ZoneState state : states) values.push_back(static_cast<uint64_t>(state));
   Expect(c, values, row, because);
 }
 
-// The device and its zones ---------------------------------------------------------------------------
+// The device and its zones ------------------------------------------------------------------------
 
 Zoned UpZoned(Context& c, FeatureSet with = {}) {
   c.Up({.with = with | FeatureSet{blk::kFeatureZoned}, .prepare = false});
@@ -118,15 +121,17 @@ Zoned UpZoned(Context& c, FeatureSet with = {}) {
   return zoned;
 }
 
-// The zones that a check may use: sequential and empty; with `swr`, such as require sequential writes.
+// The zones that a check may use: sequential and empty; with `swr`, such as require sequential
+// writes.
 std::vector<Zone> Empty(Context& c, const Zoned& zoned, size_t least, bool swr) {
   std::vector<Zone> empty;
   if (!c.facts().offered.Has(blk::kFeatureRo))
     for (const Zone& zone : zoned.zones)
-      if (zone.state == ZoneState::kEmpty && (zone.type == blk::kZoneSwr || !swr)) empty.push_back(zone);
+      if (zone.state == ZoneState::kEmpty && (zone.type == blk::kZoneSwr || !swr))
+        empty.push_back(zone);
   if (empty.size() < least)
-    c.NotApplicable(fmt::format("{} empty {} zones are there to write to, {} are needed", empty.size(),
-                                swr ? "SWR" : "sequential", least));
+    c.NotApplicable(fmt::format("{} empty {} zones are there to write to, {} are needed",
+                                empty.size(), swr ? "SWR" : "sequential", least));
   return empty;
 }
 
@@ -139,7 +144,7 @@ bool NoneActive(const Zoned& zoned) {
          });
 }
 
-// Features and config space (5.2.5.2) ----------------------------------------------------------------
+// Features and config space (5.2.5.2) -------------------------------------------------------------
 
 void FeatureNotAccepted(Context& c) {
   const uint8_t model = UpZoned(c).model;
@@ -163,10 +168,11 @@ void FeatureNotAccepted(Context& c) {
 }
 
 void FieldsAreTrue(Context& c) {
-  constexpr uint64_t kLimits = uint64_t{1} << blk::kFeatureSizeMax | uint64_t{1} << blk::kFeatureSegMax;
+  constexpr uint64_t kLimits = uint64_t{1} << blk::kFeatureSizeMax | uint64_t{1}
+                                                                         << blk::kFeatureSegMax;
   const bool limits = (c.facts().offered.word(0) & kLimits) == kLimits;
-  const Zoned zoned = UpZoned(
-      c, limits ? FeatureSet{blk::kFeatureSizeMax, blk::kFeatureSegMax} : FeatureSet{});
+  const Zoned zoned =
+      UpZoned(c, limits ? FeatureSet{blk::kFeatureSizeMax, blk::kFeatureSegMax} : FeatureSet{});
   for (uint32_t i = 0; i < 3; ++i)
     if (BlkField(c, blk::kConfigUnused2 + i, 1))
       c.Expect(Accept::Equal(0), Init(19), "the padding unused2 is 0");
@@ -204,7 +210,7 @@ void ReportIsWhole(Context& c) {
   c.Expect(Accept::Range(0, zoned.zone_sectors), kAnswer, "z_cap is no more than zone_sectors");
 }
 
-// Conventional and failed zones ----------------------------------------------------------------------
+// Conventional and failed zones -------------------------------------------------------------------
 
 void ConventionalZonesHaveNoState(Context& c) {
   const Zoned zoned = UpZoned(c);
@@ -214,8 +220,8 @@ void ConventionalZonesHaveNoState(Context& c) {
   if (zone == zoned.zones.end()) c.NotApplicable("the device has no conventional zone");
   if (c.facts().offered.Has(blk::kFeatureRo)) c.NotApplicable("the device is read-only");
   ExpectState(c, *zone, {ZoneState::kNotWp}, kAnswer, "a conventional zone is in state NOT_WP");
-  for (const uint32_t type : {blk::kTypeZoneOpen, blk::kTypeZoneClose, blk::kTypeZoneFinish,
-                              blk::kTypeZoneReset}) {
+  for (const uint32_t type :
+       {blk::kTypeZoneOpen, blk::kTypeZoneClose, blk::kTypeZoneFinish, blk::kTypeZoneReset}) {
     Manage(c, type, zone->start);
     Expect(c, {kInvalid}, Op(17), "zone commands to a conventional zone end with ZONE_INVALID_CMD");
   }
@@ -242,7 +248,7 @@ void FailedZonesRefuse(Context& c) {
   if (!any) c.NotApplicable("no zone is read-only or offline");
 }
 
-// Appends --------------------------------------------------------------------------------------------
+// Appends -----------------------------------------------------------------------------------------
 
 void AppendTellsWhere(Context& c) {
   const Zoned zoned = UpZoned(c);
@@ -257,8 +263,9 @@ void AppendTellsWhere(Context& c) {
              "append_sector is the first sector of the data");
   }
   Append(c, zone.start + zoned.block, zoned.block);
-  Expect(c, {kInvalid}, Op(25), "an append whose sector is not a zone's first ends with "
-                                "ZONE_INVALID_CMD");
+  Expect(c, {kInvalid}, Op(25),
+         "an append whose sector is not a zone's first ends with "
+         "ZONE_INVALID_CMD");
   Reset(c, zone);
 }
 
@@ -282,12 +289,13 @@ void AppendLimit(Context& c) {
     Reset(c, zone);
   }
   Append(c, zone.start, most + zoned.block);
-  Expect(c, {kInvalid}, Op(29), "an append of more than max_append_sectors ends with "
-                                "ZONE_INVALID_CMD");
+  Expect(c, {kInvalid}, Op(29),
+         "an append of more than max_append_sectors ends with "
+         "ZONE_INVALID_CMD");
   Reset(c, zone);
 }
 
-// Reads and writes -----------------------------------------------------------------------------------
+// Reads and writes --------------------------------------------------------------------------------
 
 void WritesFollowThePointer(Context& c) {
   const Zoned zoned = UpZoned(c);
@@ -348,7 +356,7 @@ void UnwrittenDataIsGone(Context& c) {
            "unwritten data is a pattern and not what stood there before");
 }
 
-// Zone commands --------------------------------------------------------------------------------------
+// Zone commands -----------------------------------------------------------------------------------
 
 void OpenedClosedFinishedReset(Context& c) {
   const Zoned zoned = UpZoned(c);
@@ -391,10 +399,11 @@ void CommandsToEmptyZones(Context& c) {
 void AllAreReset(Context& c) {
   const Zoned zoned = UpZoned(c);
   const std::vector<Zone> empty = Empty(c, zoned, 2, false);
-  const auto untouched = std::count_if(zoned.zones.begin(), zoned.zones.end(), [](const Zone& zone) {
-    return zone.type == blk::kZoneConventional || zone.state == ZoneState::kEmpty ||
-           zone.state == ZoneState::kReadOnly || zone.state == ZoneState::kOffline;
-  });
+  const auto untouched =
+      std::count_if(zoned.zones.begin(), zoned.zones.end(), [](const Zone& zone) {
+        return zone.type == blk::kZoneConventional || zone.state == ZoneState::kEmpty ||
+               zone.state == ZoneState::kReadOnly || zone.state == ZoneState::kOffline;
+      });
   if (zoned.zones.size() == kMostZones || static_cast<size_t>(untouched) != zoned.zones.size())
     c.NotApplicable("other zones may hold data");
   for (const size_t i : {0, 1}) Write(c, empty[i].start, zoned.block);
@@ -404,7 +413,7 @@ void AllAreReset(Context& c) {
     ExpectState(c, empty[i], {ZoneState::kEmpty}, kAnswer, "all zones are empty then");
 }
 
-// Limits ---------------------------------------------------------------------------------------------
+// Limits ------------------------------------------------------------------------------------------
 
 constexpr const char* kNoResource =
     "what exceeds a limit of zones ends with ZONE_OPEN_RESOURCE or ZONE_ACTIVE_RESOURCE";
@@ -415,8 +424,8 @@ void ExpectNoResource(Context& c, int row) {
 
 void OpenLimit(Context& c) {
   const Zoned zoned = UpZoned(c);
-  const uint64_t limit = zoned.max_active == 0 ? zoned.max_open
-                                               : std::min(zoned.max_open, zoned.max_active);
+  const uint64_t limit =
+      zoned.max_active == 0 ? zoned.max_open : std::min(zoned.max_open, zoned.max_active);
   if (limit == 0) c.NotApplicable("the device has no limit of open zones");
   const std::vector<Zone> empty = Empty(c, zoned, limit + 1, false);
   if (!NoneActive(zoned)) c.NotApplicable("other zones are open");
@@ -426,7 +435,8 @@ void OpenLimit(Context& c) {
   }
   Manage(c, blk::kTypeZoneOpen, empty[limit].start);
   ExpectNoResource(c, 20);
-  ExpectState(c, empty[limit], {ZoneState::kEmpty}, Op(20), "then the zone does not change its state");
+  ExpectState(c, empty[limit], {ZoneState::kEmpty}, Op(20),
+              "then the zone does not change its state");
   // All open zones are explicitly open, so that none can be closed to make room for a write.
   if (empty[limit].type == blk::kZoneSwr) {
     Write(c, empty[limit].start, zoned.block);
@@ -448,7 +458,8 @@ void ActiveLimit(Context& c) {
   }
   Manage(c, blk::kTypeZoneOpen, empty[limit].start);
   ExpectNoResource(c, 20);
-  ExpectState(c, empty[limit], {ZoneState::kEmpty}, Op(20), "then the zone does not change its state");
+  ExpectState(c, empty[limit], {ZoneState::kEmpty}, Op(20),
+              "then the zone does not change its state");
   if (empty[limit].type == blk::kZoneSwr) {
     Write(c, empty[limit].start, zoned.block);
     ExpectNoResource(c, 24);
@@ -456,14 +467,14 @@ void ActiveLimit(Context& c) {
   for (uint64_t i = 0; i <= limit; ++i) Reset(c, empty[i]);
 }
 
-// Secure erase ---------------------------------------------------------------------------------------
+// Secure erase ------------------------------------------------------------------------------------
 
 void SecureEraseIsAReset(Context& c) {
   const Zoned zoned = UpZoned(c, {blk::kFeatureSecureErase});
   const auto alignment = BlkField(c, blk::kConfigSecureEraseSectorAlignment, 4);
   if (alignment)
-    c.Expect(Accept::Equal(std::max(zoned.zone_sectors, *alignment / zoned.zone_sectors *
-                                                            zoned.zone_sectors)),
+    c.Expect(Accept::Equal(std::max(zoned.zone_sectors,
+                                    *alignment / zoned.zone_sectors * zoned.zone_sectors)),
              Op(38), "secure_erase_sector_alignment is a multiple of zone_sectors");
   const Zone zone = Empty(c, zoned, 1, false)[0];
   if (zone.start + zoned.zone_sectors > zoned.capacity || zoned.zone_sectors > UINT32_MAX ||
@@ -476,8 +487,8 @@ void SecureEraseIsAReset(Context& c) {
   c.Advise(Accept::NotEqual(blk::kStatusOk), Op(39),
            "a secure erase that is no multiple of zone_sectors does not end with OK");
   if (alignment.value_or(0) <= zoned.zone_sectors) {
-    const BlkAnswer answer = AskBlk(c, BlkRequest("a secure erase of a zone", blk::kTypeSecureErase, 0,
-                                                  BlkSegment(zone.start, sectors)));
+    const BlkAnswer answer = AskBlk(c, BlkRequest("a secure erase of a zone", blk::kTypeSecureErase,
+                                                  0, BlkSegment(zone.start, sectors)));
     c.Advise(Accept::Equal(blk::kStatusOk), kAnswer, "a secure erase of a whole zone ends with OK");
     if (answer.ok())
       ExpectState(c, zone, {ZoneState::kEmpty}, Op(40), "a zone that was erased is empty");
@@ -496,12 +507,18 @@ void AddBlkZonedChecks(std::vector<Check>& list) {
     needs.config_bytes = blk::kConfigZonedModel + 1;
     for (std::string& fault : faults)
       if (fault.find(':') == std::string::npos) fault = "blk,zoned=hm:" + fault;
-    list.push_back({.id = std::string("blk.zoned.") + id, .title = title, .section = section,
-                    .requirements = std::move(rows), .tags = {"blk", "zoned"},
-                    .needs = std::move(needs), .faults = std::move(faults), .run = run});
+    list.push_back({.id = std::string("blk.zoned.") + id,
+                    .title = title,
+                    .section = section,
+                    .requirements = std::move(rows),
+                    .tags = {"blk", "zoned"},
+                    .needs = std::move(needs),
+                    .faults = std::move(faults),
+                    .run = run});
   };
-  add("feature-not-accepted", "Without ZONED accepted, a host-managed device refuses and others go on",
-      "5.2.5.2", {Init(6), Init(7)},
+  add("feature-not-accepted",
+      "Without ZONED accepted, a host-managed device refuses and others go on", "5.2.5.2",
+      {Init(6), Init(7)},
       {"blk,zoned=ha:zoned-fields-without-feature", "zoned-host-managed-not-refused"},
       FeatureNotAccepted);
   list.back().needs.abilities.push_back(Ability::kDeviceStatus);
@@ -512,8 +529,8 @@ void AddBlkZonedChecks(std::vector<Check>& list) {
       FieldsAreTrue);
   add("report", "A report has as many zones as it says", "5.2.6", {kAnswer},
       {"zoned-report-count-wrong"}, ReportIsWhole);
-  add("conventional-zones", "Zone commands and appends to conventional zones are invalid", "5.2.6.2",
-      {Op(17), Op(18)}, {"zoned-conventional-managed", "zoned-append-conventional"},
+  add("conventional-zones", "Zone commands and appends to conventional zones are invalid",
+      "5.2.6.2", {Op(17), Op(18)}, {"zoned-conventional-managed", "zoned-append-conventional"},
       ConventionalZonesHaveNoState);
   add("failed-zones", "Zones that are read-only or offline refuse requests", "5.2.6.2",
       {Op(33), Op(34)}, {"zoned-read-only-zone-written", "zoned-offline-zone-read"},
@@ -525,7 +542,8 @@ void AddBlkZonedChecks(std::vector<Check>& list) {
       {"zoned-append-limit-lower", "zoned-append-too-long-ok", "zoned-append-unsupported-wrong"},
       AppendLimit);
   add("write-pointer", "Writes to a sequential zone begin at its write pointer", "5.2.6.2",
-      {Op(31), Init(18)}, {"zoned-write-anywhere", "zoned-granularity-wrong", "zoned-report-wp-stale"},
+      {Op(31), Init(18)},
+      {"zoned-write-anywhere", "zoned-granularity-wrong", "zoned-report-wp-stale"},
       WritesFollowThePointer);
   add("capacity", "Writes keep to the capacity of their zone", "5.2.6.2", {Op(26)},
       {"zoned-write-beyond-capacity"}, WritesKeepToTheCapacity);

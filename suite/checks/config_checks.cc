@@ -20,7 +20,7 @@ constexpr const char* kSpurious = "derived.notification.spurious-config";
 constexpr const char* kMoves = "derived.config.generation-moves";
 constexpr const char* kRests = "derived.config.generation-rests";
 
-// Reading ----------------------------------------------------------------------------------------------
+// Reading -----------------------------------------------------------------------------------------
 
 // Each access that is answered with FEATURES_OK is answered before it, too, and alike.
 void IsReadableBeforeFeaturesOk(Context& c) {
@@ -95,7 +95,7 @@ void ShowsGatedFieldsWithTheirFeature(Context& c) {
   c.Expect(Accept::Equal(xp::kGatedValue), kGate, "the field has its value with its feature");
 }
 
-// Changes ----------------------------------------------------------------------------------------------
+// Changes -----------------------------------------------------------------------------------------
 
 // Has the device change its config, and waits until it says so.
 void Stimulate(Context& c) {
@@ -161,7 +161,8 @@ void IsQuietWithoutChange(Context& c) {
     const auto before = readable ? ReadConfigSpace(c) : std::vector<ConfigPiece>();
     c.DriverOk();
     c.Do(op::Quiesce{});
-    if (readable && ReadConfigSpace(c) != before) c.NotApplicable("the config space changed meanwhile");
+    if (readable && ReadConfigSpace(c) != before)
+      c.NotApplicable("the config space changed meanwhile");
     c.Do(op::TakeConfigNotifications{});
     c.Expect(Accept::Equal(0), kSpurious,
              "no configuration change notification comes where nothing has changed");
@@ -171,7 +172,8 @@ void IsQuietWithoutChange(Context& c) {
 void AddConfigReadChecks(std::vector<Check>& list) {
   list.push_back({
       .id = "config.read.before-features-ok",
-      .title = "Every config field can be read before FEATURES_OK, with the value that it has after",
+      .title =
+          "Every config field can be read before FEATURES_OK, with the value that it has after",
       .section = "2.5.2",
       .requirements = {kReadable},
       .tags = {},

@@ -36,10 +36,14 @@ std::optional<ConfigLayout> ConfigLayoutOf(const Context& c) {
   const uint32_t size = c.facts().config_size;
   if (IsVitrosOwn(c))
     return Within({xp::kConfigSize,
-                   {{xp::kConfigVersion, 4}, {xp::kConfigCounter, 4}, {xp::kConfigGated, 4},
-                    {xp::kConfigReserved, 4}, {xp::kConfigWide, 8}},
+                   {{xp::kConfigVersion, 4},
+                    {xp::kConfigCounter, 4},
+                    {xp::kConfigGated, 4},
+                    {xp::kConfigReserved, 4},
+                    {xp::kConfigWide, 8}},
                    {{xp::kConfigLimit, 4}, {xp::kConfigTearable, 4}, {xp::kConfigTearable + 4, 4}},
-                   {{xp::kConfigGated, 4}}}, size);
+                   {{xp::kConfigGated, 4}}},
+                  size);
   if (c.facts().device_id != device_id::kBlk) return std::nullopt;
   ConfigLayout layout{blk::kConfigSize, {}, {}, {{blk::kConfigWriteback, 1}}};
   layout.read_only.push_back({blk::kConfigCapacity, 8});
@@ -103,7 +107,8 @@ void ExpectConfigUnchanged(Context& c, const std::vector<ConfigPiece>& before,
     }
   if (now != before && SaidToHaveChanged(c)) c.NotApplicable("the config space changed meanwhile");
   c.Do(op::ReadConfig{odd->offset, static_cast<uint32_t>(odd->bytes.size())});
-  c.Expect(Accept::SameBytes(odd->bytes), requirement, fmt::format("{} (offset {})", say, odd->offset));
+  c.Expect(Accept::SameBytes(odd->bytes), requirement,
+           fmt::format("{} (offset {})", say, odd->offset));
 }
 
 bool SaidToHaveChanged(Context& c) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the checks of the device configuration space (2.5) share: the fields as far as they are known,
-// and ways to read all of the space. Known are block devices and Vitro's experimental type.
+// What the checks of the device configuration space (2.5) share: the fields as far as they are
+// known, and ways to read all of the space. Known are block devices and Vitro's experimental type.
 #pragma once
 
 #include <map>

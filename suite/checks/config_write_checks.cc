@@ -17,7 +17,7 @@ constexpr const char* kWriteWidth = "derived.config.write-width";
 constexpr const char* kHalf = "derived.config.no-action-on-half";
 constexpr const char* kNotified = "derived.config.notified";
 
-// Beyond the end ---------------------------------------------------------------------------------------
+// Beyond the end ----------------------------------------------------------------------------------
 
 struct Access {
   uint32_t offset, width;
@@ -26,7 +26,8 @@ struct Access {
 std::vector<Access> Beyond(uint32_t size, bool straddling) {
   std::vector<Access> accesses;
   for (uint32_t width : {1u, 2u, 4u, 8u}) {
-    for (uint32_t offset : {size, size + 1, size + 4, size + 256, size + 4096, 0x7ffffff8u, 0u - width})
+    for (uint32_t offset :
+         {size, size + 1, size + 4, size + 256, size + 4096, 0x7ffffff8u, 0u - width})
       accesses.push_back({offset, width});
     if (straddling && width > 1 && size >= width) accesses.push_back({size - width + 1, width});
   }
@@ -73,7 +74,7 @@ void WritesNothingBeyondTheEnd(Context& c) {
   c.ExpectSurvives();
 }
 
-// Writing ----------------------------------------------------------------------------------------------
+// Writing -----------------------------------------------------------------------------------------
 
 // Writes at an offset; a carrier that ends its connection over it is connected anew, and the device
 // brought up again. False if the config as it was before says nothing any more.
@@ -90,7 +91,8 @@ bool WriteOrReconnect(Context& c, uint32_t offset, Bytes bytes, const BringUp& h
 
 void KeepsReadOnlyFields(Context& c) {
   const auto layout = ConfigLayoutOf(c);
-  if (!layout) c.NotApplicable("it is not known which config fields of this device type are read-only");
+  if (!layout)
+    c.NotApplicable("it is not known which config fields of this device type are read-only");
   const BringUp how{.with = FieldFeatures(c), .driver_ok = false};
   c.Up(how);
   SaidToHaveChanged(c);
@@ -121,23 +123,25 @@ void WritesOnlyWhatIsWritten(Context& c) {
   const auto pieces = ReadConfigAtRest(c);
   const auto before = Flatten(pieces);
   for (const ConfigField& field : layout->writable) {
-    if (!before.contains(field.offset) || !before.contains(field.offset + field.width - 1)) continue;
+    if (!before.contains(field.offset) || !before.contains(field.offset + field.width - 1))
+      continue;
     for (uint32_t i = 0; i < field.width; ++i)
       c.Do(op::WriteConfig{field.offset + i, {before.at(field.offset + i)}});
     Bytes whole;
     for (uint32_t i = 0; i < field.width; ++i) whole.push_back(before.at(field.offset + i));
     c.Do(op::WriteConfig{field.offset, whole});
     ExpectConfigUnchanged(c, pieces, kWriteWidth,
-                    "a write of the value that is there already changes nothing else");
+                          "a write of the value that is there already changes nothing else");
     if (c.failed()) return;
   }
 }
 
-// Fields of the experimental device --------------------------------------------------------------------
+// Fields of the experimental device ---------------------------------------------------------------
 
 constexpr uint64_t kNew = 0x1111111122222222;
 
-// Writes `new` into tearable in the pieces of a permutation, and looks at the whole after each piece.
+// Writes `new` into tearable in the pieces of a permutation, and looks at the whole after each
+// piece.
 void WriteInPieces(Context& c, uint32_t width, const std::vector<uint32_t>& order) {
   c.Up({.driver_ok = false});
   Bytes expected = LeBytes(xp::kDefaultTearable, 8);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Checks of descriptors and of the memory they lend to the device (2.7.5, 2.7.6): what the device may
-// write, what it must leave alone, and where buffers may lie.
+// Checks of descriptors and of the memory they lend to the device (2.7.5, 2.7.6): what the device
+// may write, what it must leave alone, and where buffers may lie.
 #include <algorithm>
 
 #include "suite/checks/chapters.h"
@@ -22,7 +22,8 @@ Framing InPieces(const Exchange& exchange) {
 }
 
 // Serves a few requests; `range` must hold afterwards what it held when they were made available.
-void StaysAsItWas(Context& c, const GuestRange& range, const char* requirement, const char* because) {
+void StaysAsItWas(Context& c, const GuestRange& range, const char* requirement,
+                  const char* because) {
   for (uint64_t n = 0; n < 3; ++n) {
     const Exchange exchange = c.grammar().Request(n);
     c.Publish(exchange, InPieces(exchange), true);
@@ -246,12 +247,14 @@ void AddDescriptorChecks(std::vector<Check>& list) {
   });
   list.push_back({
       .id = "descriptor.buffers.anywhere",
-      .title = "Buffers may lie at any alignment, across regions of memory, and end with its last byte",
+      .title =
+          "Buffers may lie at any alignment, across regions of memory, and end with its last byte",
       .section = "2.7.5",
       .requirements = {kAnywhere},
       .tags = {"odd"},
       .needs = {.requests = true},
-      .faults = {"last-byte-refused", "entropy:last-byte-refused", "experimental:last-byte-refused"},
+      .faults = {"last-byte-refused", "entropy:last-byte-refused",
+                 "experimental:last-byte-refused"},
       .run = BuffersAnywhere,
   });
 }

@@ -27,7 +27,8 @@ Answer Ask(Context& c, uint32_t bytes, std::optional<uint64_t> seed = std::nullo
   c.Expect(Accept::Equal(1), "derived.used.progress", request.what + " are given");
   if (used.value != 1) return answer;
   answer.length = std::min(used.used_len, bytes);
-  c.Expect(Accept::LengthRange(1, bytes), kRandom, "one or more random bytes are placed in the buffer");
+  c.Expect(Accept::LengthRange(1, bytes), kRandom,
+           "one or more random bytes are placed in the buffer");
   answer.bytes = c.Do(op::ReadAnswer{0}).bytes;
   return answer;
 }
@@ -52,8 +53,8 @@ void PlacesBytes(Context& c) {
   }
 }
 
-// Two buffers differ, and neither is one byte over and over. 8 bytes of each are looked at, which are
-// equal by chance once in 2^56.
+// Two buffers differ, and neither is one byte over and over. 8 bytes of each are looked at, which
+// are equal by chance once in 2^56.
 void FreshEachTime(Context& c) {
   constexpr uint64_t kRepeat = 0x0101010101010101;
   c.Up();
@@ -63,8 +64,10 @@ void FreshEachTime(Context& c) {
     const Answer answer = Ask(c, kBytes);
     if (answer.length < 8) c.NotObservable("the device gives too few bytes at a time");
     const uint64_t value = c.Do(op::Read{answer.address, 8}).value;
-    c.Expect(Accept::NotEqual(kRepeat * (value & 0xff)), kFresh, "no buffer is one byte over and over");
-    if (any_before) c.Expect(Accept::NotEqual(before), kFresh, "no two buffers hold the same bytes");
+    c.Expect(Accept::NotEqual(kRepeat * (value & 0xff)), kFresh,
+             "no buffer is one byte over and over");
+    if (any_before)
+      c.Expect(Accept::NotEqual(before), kFresh, "no two buffers hold the same bytes");
     before = value;
     any_before = true;
   }

@@ -38,8 +38,8 @@ void UseBatch(Context& c, uint32_t queue, uint32_t count) {
   c.Expect(Accept::Equal(count), kProgress, "every buffer of the batch is used");
 }
 
-// From rest: `count` buffers are used while used_event lies `ahead` entries ahead of the used index.
-// A notification is due if the entry it names is one of them.
+// From rest: `count` buffers are used while used_event lies `ahead` entries ahead of the used
+// index. A notification is due if the entry it names is one of them.
 void TryEvent(Context& c, uint32_t queue, uint32_t count, uint16_t ahead) {
   const uint16_t from = Rest(c, queue);
   c.Do(op::SetUsedEvent{queue, static_cast<uint16_t>(from + ahead)});
@@ -48,8 +48,8 @@ void TryEvent(Context& c, uint32_t queue, uint32_t count, uint16_t ahead) {
   if (ahead < count) {
     c.Do(op::WaitNotifications{queue, 1});
     c.Expect(Accept::NotEqual(0), kDue,
-             fmt::format("a notification comes when {} entries from {} on pass used_event {}", count,
-                         from, static_cast<uint16_t>(from + ahead)));
+             fmt::format("a notification comes when {} entries from {} on pass used_event {}",
+                         count, from, static_cast<uint16_t>(from + ahead)));
     return;
   }
   c.Do(op::Quiesce{});
@@ -71,7 +71,8 @@ void NotifiesAtTheEvent(Context& c) {
   const uint32_t queue = c.request_queue(), most = LargestBatch(c);
   TryEvent(c, queue, 1, 0);  // a device may not know before what it has told
   for (uint32_t count = 1; count <= most; ++count)
-    for (uint16_t ahead = 0; ahead < count && !c.failed(); ++ahead) TryEvent(c, queue, count, ahead);
+    for (uint16_t ahead = 0; ahead < count && !c.failed(); ++ahead)
+      TryEvent(c, queue, count, ahead);
 }
 
 void SilentAwayFromTheEvent(Context& c) {
@@ -96,7 +97,8 @@ void EventIsReachedStepByStep(Context& c) {
     c.Submit(c.grammar().Request(step), kProgress);
     if (step == 3) {
       c.Do(op::WaitNotifications{queue, 1});
-      c.Expect(Accept::NotEqual(0), kDue, "a notification comes with the entry that used_event names");
+      c.Expect(Accept::NotEqual(0), kDue,
+               "a notification comes with the entry that used_event names");
     } else {
       Rest(c, queue);
     }
@@ -159,8 +161,9 @@ void DriverThatWaits(Context& c) {
     const auto event = static_cast<uint16_t>(c.Do(op::ReadAvailEvent{queue}).value);
     if (split::NeedEvent(event, ring.avail_idx(), old_idx)) c.Notify(queue);
     c.WaitUsed(queue, count);
-    c.Expect(Accept::Equal(count), kAvailEvent,
-             fmt::format("a driver that notifies when avail_event ({}) asks for it is served", event));
+    c.Expect(
+        Accept::Equal(count), kAvailEvent,
+        fmt::format("a driver that notifies when avail_event ({}) asks for it is served", event));
   }
 }
 

@@ -25,7 +25,7 @@ constexpr const char* kProgress = "derived.used.progress";
 constexpr const char* kIgnoresUsedEvent =
     "dev.basic.virtqueues.used-buffer-notification-suppression.1";
 
-// What the standard defines ---------------------------------------------------------------------------
+// What the standard defines -----------------------------------------------------------------------
 
 constexpr FeatureSet Bits(unsigned first, unsigned last) {
   FeatureSet set;
@@ -57,9 +57,12 @@ std::optional<TypeBits> BitsOfType(const Context& c) {
                       {6, 41, 42}};
     case device_id::kBlk:
       return TypeBits{FeatureSet{1, 2, 4, 5, 6} | Bits(9, 17), {0, 7}};
-    case device_id::kConsole: return TypeBits{Bits(0, 2), {}};
-    case device_id::kEntropy: return TypeBits{};
-    default: break;
+    case device_id::kConsole:
+      return TypeBits{Bits(0, 2), {}};
+    case device_id::kEntropy:
+      return TypeBits{};
+    default:
+      break;
   }
   if (IsVitrosOwn(c)) return TypeBits{{xp::kFeatureGated, xp::kFeatureChecksum}, {}};
   return std::nullopt;
@@ -75,12 +78,12 @@ std::vector<Dependency> Dependencies(const Context& c) {
   if (IsVitrosOwn(c)) return {{xp::kFeatureChecksum, {xp::kFeatureGated}}};
   if (c.facts().device_id != device_id::kNet) return {};
   // 5.1.3.1.
-  return {{7, {1}},    {8, {1}},   {9, {7, 8}}, {10, {1}},      {54, {1}},       {55, {1}},
-          {65, {7}},   {65, {8}},  {65, {54}},  {65, {55}},     {66, {65}},      {11, {0}},
-          {12, {0}},   {13, {11, 12}}, {14, {0}}, {56, {0}},    {67, {11}},      {67, {12}},
-          {67, {56}},  {68, {67}}, {18, {17}},  {19, {17}},     {21, {17}},      {22, {17}},
-          {23, {17}},  {53, {17}}, {61, {11, 12}}, {60, {17}},  {52, {17}},      {51, {17}},
-          {51, {60, 57}}, {64, {17}}, {64, {60}}};
+  return {{7, {1}},       {8, {1}},       {9, {7, 8}},    {10, {1}},  {54, {1}},  {55, {1}},
+          {65, {7}},      {65, {8}},      {65, {54}},     {65, {55}}, {66, {65}}, {11, {0}},
+          {12, {0}},      {13, {11, 12}}, {14, {0}},      {56, {0}},  {67, {11}}, {67, {12}},
+          {67, {56}},     {68, {67}},     {18, {17}},     {19, {17}}, {21, {17}}, {22, {17}},
+          {23, {17}},     {53, {17}},     {61, {11, 12}}, {60, {17}}, {52, {17}}, {51, {17}},
+          {51, {60, 57}}, {64, {17}},     {64, {60}}};
 }
 
 // Of those in the set, the ones whose requirements are in it as well.
@@ -142,10 +145,11 @@ std::string BitsToText(FeatureSet set) {
   return text;
 }
 
-// The offer --------------------------------------------------------------------------------------------
+// The offer ---------------------------------------------------------------------------------------
 
 // Reads the offer and expects none of `bits` in it.
-void ExpectNotOffered(Context& c, FeatureSet bits, const char* requirement, const std::string& what) {
+void ExpectNotOffered(Context& c, FeatureSet bits, const char* requirement,
+                      const std::string& what) {
   const FeatureSet offered = c.Offered();
   const FeatureSet right = offered - bits, wrong = offered & bits;
   Bytes bytes = LeBytes(right.word(0), 8);
@@ -162,9 +166,9 @@ void OffersVersion1(Context& c) {
 }
 
 void OffersNoReservedBits(Context& c) {
-  ExpectNotOffered(c, (Bits(24, 49) - kTypeBits) - kRingBits - kPassedOver -
-                          FeatureSet{feature::kSrIov},
-                   kUndefined, "a bit that the standard reserves");
+  ExpectNotOffered(
+      c, (Bits(24, 49) - kTypeBits) - kRingBits - kPassedOver - FeatureSet{feature::kSrIov},
+      kUndefined, "a bit that the standard reserves");
 }
 
 void OffersOnlyBitsOfItsType(Context& c) {
@@ -194,9 +198,9 @@ void OffersWhatItsFeaturesRequire(Context& c) {
   const FeatureSet offered = c.Offered();
   for (const Dependency& dependency : dependencies) {
     if (!offered.Has(dependency.bit) || !(offered & dependency.any).empty()) continue;
-    ExpectNotOffered(c, {dependency.bit}, kDependency,
-                     fmt::format("a feature that requires bit {} without that",
-                                 BitsToText(dependency.any)));
+    ExpectNotOffered(
+        c, {dependency.bit}, kDependency,
+        fmt::format("a feature that requires bit {} without that", BitsToText(dependency.any)));
   }
   c.Do(op::ReadFeatures{});
   c.Expect(Accept::Answered(), kDependency, "every offered feature comes with what it requires");
@@ -217,7 +221,7 @@ void OffersTheSameAfterReset(Context& c) {
   }
 }
 
-// Subsets ----------------------------------------------------------------------------------------------
+// Subsets -----------------------------------------------------------------------------------------
 
 // Negotiates from a reset. `say` names the set.
 bool ExpectTaken(Context& c, FeatureSet features, const char* requirement, const std::string& say) {
@@ -286,7 +290,7 @@ void TakesAll(Context& c) {
     ExpectServes(c);
 }
 
-// Negotiating again ------------------------------------------------------------------------------------
+// Negotiating again -------------------------------------------------------------------------------
 
 void TakesTheSameAgain(Context& c) {
   const FeatureSet sets[] = {Least(c), Acceptable(c)};
@@ -311,7 +315,7 @@ void TakesOthersInTurn(Context& c) {
     }
 }
 
-// What no driver may accept ----------------------------------------------------------------------------
+// What no driver may accept -----------------------------------------------------------------------
 
 void RefusesUnoffered(Context& c) {
   const FeatureSet offered = c.facts().offered, least = Least(c);
@@ -380,7 +384,7 @@ void RefusesUnmetDependencies(Context& c) {
   if (!asked) c.NotApplicable("no offered feature is known to require another");
 }
 
-// Features that were not negotiated have no effect -----------------------------------------------------
+// Features that were not negotiated have no effect ------------------------------------------------
 
 void DoesNotUseEventIdxUnasked(Context& c) {
   c.Up();

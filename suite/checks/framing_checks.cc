@@ -14,7 +14,8 @@ constexpr const char* kFraming = "dev.basic.message-framing.1";
 constexpr const char* kLimit = "dev.basic.message-framing.2";
 constexpr const char* kLength = "derived.buffers.length";
 
-constexpr uint32_t kHeaderCuts = 32;  // longer than the request header of any device type spoken here
+constexpr uint32_t kHeaderCuts =
+    32;  // longer than the request header of any device type spoken here
 
 // What framings are tried on: the requests of which there are many, and those with a payload, where
 // it does no harm to make them again (a zone of a zoned disk is written once).
@@ -38,7 +39,8 @@ std::vector<uint32_t> SingleBytes(uint32_t total, uint32_t pieces) {
 // The request in `descriptors` descriptors, or in one for each byte if it has fewer.
 Framing Spread(const Exchange& exchange, uint32_t descriptors) {
   const auto readable = static_cast<uint32_t>(exchange.readable.size());
-  uint32_t for_readable = std::min(readable, exchange.writable == 0 ? descriptors : descriptors / 2);
+  uint32_t for_readable =
+      std::min(readable, exchange.writable == 0 ? descriptors : descriptors / 2);
   const uint32_t for_writable = std::min(exchange.writable, descriptors - for_readable);
   for_readable = std::min(readable, descriptors - for_writable);
   Framing framing;
@@ -151,7 +153,8 @@ void AddFramingChecks(std::vector<Check>& list) {
   });
   list.push_back({
       .id = "framing.answer.split-anywhere",
-      .title = "A request is answered alike wherever its device-writable part is split, or if it is not",
+      .title =
+          "A request is answered alike wherever its device-writable part is split, or if it is not",
       .section = "2.7.4",
       .requirements = {kFraming},
       .tags = {"odd"},
@@ -167,8 +170,7 @@ void AddFramingChecks(std::vector<Check>& list) {
       .requirements = {kFraming},
       .tags = {"odd"},
       .needs = {.requests = true},
-      .faults = {"chain-limit-8", "experimental:chain-limit-8",
-                 "first-descriptor-only"},
+      .faults = {"chain-limit-8", "experimental:chain-limit-8", "first-descriptor-only"},
       .run = SegmentsOfOneByte,
   });
   list.push_back({

@@ -24,19 +24,21 @@ void Spoil(Context& c, const Siege& siege, const Chain& chain, size_t i, Change 
   c.Do(raw);
 }
 
-// A trap in the entry beyond the descriptor table, where guard bytes leave room for it. It goes on in
-// the last entry of the table, so that one index is wrong and no other.
+// A trap in the entry beyond the descriptor table, where guard bytes leave room for it. It goes on
+// in the last entry of the table, so that one index is wrong and no other.
 void SetTrapBeyondTable(Context& c, const Siege& siege) {
   const uint64_t end = c.session().state().queues.at(siege.queue).DescTable().end();
   SetTrap(c, siege, end, end - split::kDescSize, siege.size - 1);
 }
 
 void Kick(Context& c, const Siege& siege) {
-  if (Dare(c, op::Notify{siege.queue})) Aftermath(c, siege);
-  else c.ExpectSurvives();
+  if (Dare(c, op::Notify{siege.queue}))
+    Aftermath(c, siege);
+  else
+    c.ExpectSurvives();
 }
 
-// Heads and the available index ----------------------------------------------------------------------
+// Heads and the available index -------------------------------------------------------------------
 
 void HeadBeyondTable(Context& c) {
   const Siege siege = Besiege(c);
@@ -76,7 +78,7 @@ void AvailableIndexAhead(Context& c) { AvailableIndexJumps(c, 5); }
 void AvailableIndexFarAhead(Context& c) { AvailableIndexJumps(c, 0x8000); }
 void AvailableIndexBack(Context& c) { AvailableIndexJumps(c, 0xffff); }
 
-// Next fields ----------------------------------------------------------------------------------------
+// Next fields -------------------------------------------------------------------------------------
 
 void NextBeyondTable(Context& c) {
   const Siege siege = Besiege(c);
@@ -144,7 +146,7 @@ void ChainTooLong(Context& c) {
   Unleash(c, siege);
 }
 
-// Buffers --------------------------------------------------------------------------------------------
+// Buffers -----------------------------------------------------------------------------------------
 
 void ReadableAfterWritable(Context& c) {
   const Siege siege = Besiege(c);
@@ -209,7 +211,7 @@ void StraddlesTheEnd(Context& c) { BeyondTheEnd(c, 0); }
 void HugeLength(Context& c) { BeyondTheEnd(c, 0xffffff00); }
 void NegativeLength(Context& c) { BeyondTheEnd(c, 0x80000000); }
 
-// Indirect tables ------------------------------------------------------------------------------------
+// Indirect tables ---------------------------------------------------------------------------------
 
 // A request in an indirect table, with the descriptor that refers to the table changed.
 template <typename Change>
@@ -252,10 +254,10 @@ void TableWithNext(Context& c) {
 void TableLoops(Context& c) {
   BadTable(c, [&](auto&, auto& chain, auto&) {
     const auto& first = chain.segments[0];
-    c.Do(op::Write{chain.table.address,
-                   EncodeDescriptor(first.address, first.length,
-                                    static_cast<uint16_t>(kNext | (first.writable ? kWrite : 0)),
-                                    0)});
+    c.Do(op::Write{
+        chain.table.address,
+        EncodeDescriptor(first.address, first.length,
+                         static_cast<uint16_t>(kNext | (first.writable ? kWrite : 0)), 0)});
   });
 }
 void TableNextBeyond(Context& c) {
@@ -263,10 +265,10 @@ void TableNextBeyond(Context& c) {
     const auto& first = chain.segments[0];
     const auto beyond = static_cast<uint16_t>(chain.segments.size());
     SetTrap(c, siege, chain.table.end(), chain.table.end() + split::kDescSize, beyond + 1u);
-    c.Do(op::Write{chain.table.address,
-                   EncodeDescriptor(first.address, first.length,
-                                    static_cast<uint16_t>(kNext | (first.writable ? kWrite : 0)),
-                                    beyond)});
+    c.Do(op::Write{
+        chain.table.address,
+        EncodeDescriptor(first.address, first.length,
+                         static_cast<uint16_t>(kNext | (first.writable ? kWrite : 0)), beyond)});
   });
 }
 // The first entry refers to its own table.
@@ -296,7 +298,7 @@ void TableNotNegotiated(Context& c) {
   Unleash(c, siege);
 }
 
-// The used ring, and several queues ------------------------------------------------------------------
+// The used ring, and several queues ---------------------------------------------------------------
 
 // The driver writes where only the device may. A device keeps its own index; one that reads it back
 // goes on from the driver's.
@@ -335,7 +337,7 @@ void SecondQueueBroken(Context& c) {
   Unleash(c, siege);
 }
 
-// ----------------------------------------------------------------------------------------------------
+// -------------------------------------------------------------------------------------------------
 
 struct Case {
   const char* id;
@@ -364,95 +366,169 @@ void AddCases(std::vector<Check>& list, const char* section, const Needs& needs,
 
 const std::vector<Case>& AvailableRingCases() {
   static const std::vector<Case> cases = {
-      {"head.beyond-table", "A head that is the queue size is not followed", HeadBeyondTable,
+      {"head.beyond-table",
+       "A head that is the queue size is not followed",
+       HeadBeyondTable,
        {"head-unchecked", "entropy:head-unchecked", "experimental:head-unchecked", "no-needs-reset",
         "needs-reset-silent", "error-survives-reset"}},
-      {"head.far-beyond-table", "The head 65535 is not followed", HeadFarBeyondTable,
+      {"head.far-beyond-table",
+       "The head 65535 is not followed",
+       HeadFarBeyondTable,
        {"error-survives-reset"}},
-      {"head.twice", "The same head made available twice does no harm", HeadTwice,
+      {"head.twice",
+       "The same head made available twice does no harm",
+       HeadTwice,
        {"crash-on-notify"}},
-      {"available-index.ahead", "An available index too far ahead is not followed",
-       AvailableIndexAhead, {"avail-jump-served", "no-needs-reset", "needs-reset-silent"}},
-      {"available-index.far-ahead", "An available index 32768 ahead is not followed",
-       AvailableIndexFarAhead, {"avail-jump-served", "error-survives-reset"}},
-      {"available-index.back", "An available index that goes back is not followed",
-       AvailableIndexBack, {"avail-jump-served", "needs-reset-silent"}},
+      {"available-index.ahead",
+       "An available index too far ahead is not followed",
+       AvailableIndexAhead,
+       {"avail-jump-served", "no-needs-reset", "needs-reset-silent"}},
+      {"available-index.far-ahead",
+       "An available index 32768 ahead is not followed",
+       AvailableIndexFarAhead,
+       {"avail-jump-served", "error-survives-reset"}},
+      {"available-index.back",
+       "An available index that goes back is not followed",
+       AvailableIndexBack,
+       {"avail-jump-served", "needs-reset-silent"}},
   };
   return cases;
 }
 
 const std::vector<Case>& ChainCases() {
   static const std::vector<Case> cases = {
-      {"next.beyond-table", "A next field that is the queue size is not followed", NextBeyondTable,
+      {"next.beyond-table",
+       "A next field that is the queue size is not followed",
+       NextBeyondTable,
        {"next-unchecked", "entropy:next-unchecked", "experimental:next-unchecked"}},
-      {"next.far-beyond-table", "A next field of 65535 is not followed", NextFarBeyondTable,
+      {"next.far-beyond-table",
+       "A next field of 65535 is not followed",
+       NextFarBeyondTable,
        {"no-needs-reset"}},
-      {"loop.of-one", "A descriptor that is its own successor ends somewhere", LoopOfOne,
+      {"loop.of-one",
+       "A descriptor that is its own successor ends somewhere",
+       LoopOfOne,
        {"loop-hangs", "no-needs-reset", "needs-reset-silent", "error-survives-reset"}},
-      {"loop.of-two", "Two descriptors in a loop end somewhere", LoopOfTwo,
+      {"loop.of-two",
+       "Two descriptors in a loop end somewhere",
+       LoopOfTwo,
        {"loop-hangs", "entropy:loop-hangs"}},
-      {"loop.at-the-end", "A chain whose last descriptor is its own successor ends somewhere",
-       LoopAtTheEnd, {"loop-hangs", "experimental:loop-hangs"}},
-      {"loop.of-queue-size", "A loop through the whole descriptor table ends somewhere",
-       LoopOfQueueSize, {"loop-hangs"}},
-      {"chain.too-long", "A chain of more than 2^32 bytes does no harm", ChainTooLong,
+      {"loop.at-the-end",
+       "A chain whose last descriptor is its own successor ends somewhere",
+       LoopAtTheEnd,
+       {"loop-hangs", "experimental:loop-hangs"}},
+      {"loop.of-queue-size",
+       "A loop through the whole descriptor table ends somewhere",
+       LoopOfQueueSize,
+       {"loop-hangs"}},
+      {"chain.too-long",
+       "A chain of more than 2^32 bytes does no harm",
+       ChainTooLong,
        {"bad-address-crash"}},
-      {"chain.readable-after-writable", "Device-readable descriptors after writable ones do no harm",
-       ReadableAfterWritable, {"error-survives-reset"}},
+      {"chain.readable-after-writable",
+       "Device-readable descriptors after writable ones do no harm",
+       ReadableAfterWritable,
+       {"error-survives-reset"}},
       {"length.zero", "Descriptors of no bytes do no harm", ZeroLength, {"hang-on-notify"}},
-      {"length.huge", "A length of nearly 2^32 reaches no further than memory", HugeLength,
+      {"length.huge",
+       "A length of nearly 2^32 reaches no further than memory",
+       HugeLength,
        {"bad-address-crash"}},
-      {"length.negative", "A length of 2^31 reaches no further than memory", NegativeLength,
+      {"length.negative",
+       "A length of 2^31 reaches no further than memory",
+       NegativeLength,
        {"bad-address-crash"}},
-      {"address.head-at-zero", "A first buffer at address 0, which is no memory, is not used",
-       HeadAtZero, {"bad-address-crash"}},
-      {"address.tail-at-zero", "A last buffer at address 0, which is no memory, is not used",
-       TailAtZero, {"bad-address-crash", "bad-address-writes-elsewhere"}},
-      {"address.head-in-hole", "A first buffer above all memory is not used", HeadInTheHole,
+      {"address.head-at-zero",
+       "A first buffer at address 0, which is no memory, is not used",
+       HeadAtZero,
        {"bad-address-crash"}},
-      {"address.tail-in-hole", "A last buffer above all memory is not used", TailInTheHole,
+      {"address.tail-at-zero",
+       "A last buffer at address 0, which is no memory, is not used",
+       TailAtZero,
+       {"bad-address-crash", "bad-address-writes-elsewhere"}},
+      {"address.head-in-hole",
+       "A first buffer above all memory is not used",
+       HeadInTheHole,
+       {"bad-address-crash"}},
+      {"address.tail-in-hole",
+       "A last buffer above all memory is not used",
+       TailInTheHole,
        {"bad-address-crash", "bad-address-writes-elsewhere", "entropy:bad-address-writes-elsewhere",
         "experimental:bad-address-writes-elsewhere"}},
-      {"address.head-wraps", "A first buffer that wraps around the address space is not used",
-       HeadWraps, {"bad-address-crash"}},
-      {"address.tail-wraps", "A last buffer that wraps around the address space is not used",
-       TailWraps, {"bad-address-crash", "bad-address-writes-elsewhere"}},
-      {"address.at-the-top", "A buffer at the last byte of the address space is not used",
-       TailAtTheTop, {"bad-address-crash"}},
-      {"address.zero-length-in-hole", "A buffer of no bytes outside memory does no harm",
-       ZeroLengthInTheHole, {"crash-on-notify"}},
-      {"address.straddles-the-end", "A buffer that begins in memory and ends outside is not used",
-       StraddlesTheEnd, {"bad-address-crash", "bad-address-writes-elsewhere"}},
+      {"address.head-wraps",
+       "A first buffer that wraps around the address space is not used",
+       HeadWraps,
+       {"bad-address-crash"}},
+      {"address.tail-wraps",
+       "A last buffer that wraps around the address space is not used",
+       TailWraps,
+       {"bad-address-crash", "bad-address-writes-elsewhere"}},
+      {"address.at-the-top",
+       "A buffer at the last byte of the address space is not used",
+       TailAtTheTop,
+       {"bad-address-crash"}},
+      {"address.zero-length-in-hole",
+       "A buffer of no bytes outside memory does no harm",
+       ZeroLengthInTheHole,
+       {"crash-on-notify"}},
+      {"address.straddles-the-end",
+       "A buffer that begins in memory and ends outside is not used",
+       StraddlesTheEnd,
+       {"bad-address-crash", "bad-address-writes-elsewhere"}},
   };
   return cases;
 }
 
 const std::vector<Case>& TableCases() {
   static const std::vector<Case> cases = {
-      {"indirect.empty", "An indirect table of no bytes does no harm", TableEmpty,
+      {"indirect.empty",
+       "An indirect table of no bytes does no harm",
+       TableEmpty,
        {"indirect-bad-length-crash"}},
-      {"indirect.odd-length", "An indirect table whose length is no multiple of 16 does no harm",
-       TableLengthOdd, {"indirect-bad-length-crash"}},
-      {"indirect.tiny", "An indirect table of one byte does no harm", TableLengthTiny,
+      {"indirect.odd-length",
+       "An indirect table whose length is no multiple of 16 does no harm",
+       TableLengthOdd,
        {"indirect-bad-length-crash"}},
-      {"indirect.huge", "An indirect table of nearly 2^32 bytes does no harm", TableLengthHuge,
+      {"indirect.tiny",
+       "An indirect table of one byte does no harm",
+       TableLengthTiny,
+       {"indirect-bad-length-crash"}},
+      {"indirect.huge",
+       "An indirect table of nearly 2^32 bytes does no harm",
+       TableLengthHuge,
        {"hang-on-notify"}},
-      {"indirect.in-hole", "An indirect table outside memory is not followed", TableInTheHole,
+      {"indirect.in-hole",
+       "An indirect table outside memory is not followed",
+       TableInTheHole,
        {"bad-address-crash"}},
-      {"indirect.straddles-the-end", "An indirect table that ends outside memory is not followed",
-       TableStraddlesTheEnd, {"bad-address-crash"}},
-      {"indirect.wraps", "An indirect table that wraps around the address space is not followed",
-       TableWraps, {"error-survives-reset"}},
-      {"indirect.with-next", "INDIRECT together with NEXT does no harm", TableWithNext,
+      {"indirect.straddles-the-end",
+       "An indirect table that ends outside memory is not followed",
+       TableStraddlesTheEnd,
+       {"bad-address-crash"}},
+      {"indirect.wraps",
+       "An indirect table that wraps around the address space is not followed",
+       TableWraps,
        {"error-survives-reset"}},
-      {"indirect.loop", "A loop inside an indirect table ends somewhere", TableLoops,
+      {"indirect.with-next",
+       "INDIRECT together with NEXT does no harm",
+       TableWithNext,
+       {"error-survives-reset"}},
+      {"indirect.loop",
+       "A loop inside an indirect table ends somewhere",
+       TableLoops,
        {"loop-hangs"}},
-      {"indirect.next-beyond", "A next field beyond the indirect table is not followed",
-       TableNextBeyond, {"no-needs-reset"}},
-      {"indirect.nested", "An indirect table that contains itself ends somewhere", TableNested,
+      {"indirect.next-beyond",
+       "A next field beyond the indirect table is not followed",
+       TableNextBeyond,
+       {"no-needs-reset"}},
+      {"indirect.nested",
+       "An indirect table that contains itself ends somewhere",
+       TableNested,
        {"nested-indirect-followed", "entropy:nested-indirect-followed"}},
-      {"indirect.nested-last", "An indirect table in the last entry of another does no harm",
-       TableNestedLast, {"nested-indirect-followed"}},
+      {"indirect.nested-last",
+       "An indirect table in the last entry of another does no harm",
+       TableNestedLast,
+       {"nested-indirect-followed"}},
   };
   return cases;
 }
@@ -464,15 +540,20 @@ void AddHostileChecks(std::vector<Check>& list) {
   AddCases(list, "2.7.5", {}, ChainCases());
   AddCases(list, "2.7.5.3", {.offered = {feature::kIndirectDesc}}, TableCases());
   AddCases(list, "2.7.5.3", {},
-           {{"indirect.not-negotiated", "INDIRECT without the feature negotiated does no harm",
-             TableNotNegotiated, {"error-survives-reset"}}});
+           {{"indirect.not-negotiated",
+             "INDIRECT without the feature negotiated does no harm",
+             TableNotNegotiated,
+             {"error-survives-reset"}}});
   AddCases(list, "2.7.8", {.requests = true},
            {{"used-ring.index-overwritten",
              "A used index that the driver overwrote does not become the device's",
-             UsedIndexScribbled, {"used-index-from-memory"}}});
+             UsedIndexScribbled,
+             {"used-index-from-memory"}}});
   AddCases(list, "2.7.8", {},
-           {{"used-ring.entries-overwritten", "Used entries that the driver overwrote do no harm",
-             UsedRingScribbled, {"hang-on-notify"}}});
+           {{"used-ring.entries-overwritten",
+             "Used entries that the driver overwrote do no harm",
+             UsedRingScribbled,
+             {"hang-on-notify"}}});
   AddCases(list, "2.7", {.requests = true, .queues = 2},
            {{"siblings.second-queue-broken",
              "A broken second queue leaves the first one working, or the device asks for a reset",

@@ -19,7 +19,8 @@ bool Exists(const DeviceFacts& facts, uint32_t queue) {
 
 // Queues beyond the first exist on a block device only with MQ (5.2.2).
 FeatureSet FeaturesOfQueues(Context& c) {
-  const bool more = c.facts().device_id == device_id::kBlk && c.facts().offered.Has(blk::kFeatureMq);
+  const bool more =
+      c.facts().device_id == device_id::kBlk && c.facts().offered.Has(blk::kFeatureMq);
   return more ? FeatureSet{blk::kFeatureMq} : FeatureSet{};
 }
 
@@ -40,8 +41,8 @@ void JudgeSiblings(Context& c, const Siege& siege) {
       c.Submit(*c.grammar().RequestOn(sibling, 2), kSiblings);
 }
 
-// A queue that serves a legal buffer was not lost. One that does not is in an error state that only a
-// reset ends.
+// A queue that serves a legal buffer was not lost. One that does not is in an error state that only
+// a reset ends.
 void JudgeProgress(Context& c, const Siege& siege) {
   const auto request = c.grammar().RequestOn(siege.queue, 3);
   if (c.session().state().queues.at(siege.queue).free_descriptors() < 2) return;
@@ -135,27 +136,29 @@ void SetTrap(Context& c, const Siege& siege, uint64_t at, uint64_t then, uint32_
     const uint64_t readable = c.Allocate(exchange.readable.size());
     const bool more = exchange.writable > 0;
     c.Do(op::Write{readable, exchange.readable});
-    c.Do(op::Write{at, EncodeDescriptor(readable,
-                                             static_cast<uint32_t>(exchange.readable.size()),
-                                             more ? split::kDescNext : 0,
-                                             static_cast<uint16_t>(more ? index : 0))});
+    c.Do(op::Write{at, EncodeDescriptor(readable, static_cast<uint32_t>(exchange.readable.size()),
+                                        more ? split::kDescNext : 0,
+                                        static_cast<uint16_t>(more ? index : 0))});
     at = then;
   }
   if (exchange.writable > 0)
     c.Do(op::Write{at, EncodeDescriptor(c.Allocate(exchange.writable), exchange.writable,
-                                             split::kDescWrite, 0)});
+                                        split::kDescWrite, 0)});
 }
 
 uint64_t EndOfMemory(Context& c) { return c.session().memory().regions().back().range.end(); }
 
 void Unleash(Context& c, const Siege& siege) {
   c.Do(op::Expose{siege.queue});
-  if (Dare(c, op::Notify{siege.queue})) Aftermath(c, siege);
-  else c.ExpectSurvives();
+  if (Dare(c, op::Notify{siege.queue}))
+    Aftermath(c, siege);
+  else
+    c.ExpectSurvives();
 }
 
 void Aftermath(Context& c, const Siege& siege) {
-  // A carrier without a device status has no way to tell an error, so silence is all one can expect.
+  // A carrier without a device status has no way to tell an error, so silence is all one can
+  // expect.
   if (Dare(c, op::Quiesce{}) && c.Has(Ability::kDeviceStatus) && !NeedsReset(c) &&
       !c.RequestQueues(1).empty()) {
     JudgeSiblings(c, siege);

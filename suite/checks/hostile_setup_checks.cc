@@ -29,8 +29,8 @@ void UpWithoutQueues(Context& c) {
   c.BeginHostile();
 }
 
-// Writes by hand, as far as they are memory, rings that make one readable buffer of zeroes available:
-// the session drives only queues that are as they should be.
+// Writes by hand, as far as they are memory, rings that make one readable buffer of zeroes
+// available: the session drives only queues that are as they should be.
 void WriteRings(Context& c, const op::SetupQueue& setup, bool with_buffer) {
   const uint64_t buffer = c.Allocate(64);
   c.Do(op::Write{buffer, Bytes(64)});
@@ -53,8 +53,10 @@ void SetUpAndNotify(Context& c, const op::SetupQueue& setup) {
                                            status::kFeaturesOk | status::kDriverOk});
   if (there && !refused) there = Dare(c, op::Notify{0});
   siege.may_go_on = false;
-  if (there) Aftermath(c, siege);
-  else c.ExpectSurvives();
+  if (there)
+    Aftermath(c, siege);
+  else
+    c.ExpectSurvives();
 }
 
 void NeedQueue(Context& c) {
@@ -84,8 +86,9 @@ void DescriptorsOutside(Context& c) { AreaOutside(c, Area::kDescriptors); }
 void AvailableOutside(Context& c) { AreaOutside(c, Area::kAvailable); }
 void UsedOutside(Context& c) { AreaOutside(c, Area::kUsed); }
 
-// Areas off their alignment (2.7). No buffer is made available: what a device that takes such an area
-// does with it is its own business. The used ring lies inside one that the device was given before.
+// Areas off their alignment (2.7). No buffer is made available: what a device that takes such an
+// area does with it is its own business. The used ring lies inside one that the device was given
+// before.
 void Misaligned(Context& c) {
   NeedQueue(c);
   c.Reset();
@@ -125,7 +128,7 @@ void SizeBeyondMaximum(Context& c) {
   SizeIs(c, 2 * most);
 }
 
-// Notifications --------------------------------------------------------------------------------------
+// Notifications -----------------------------------------------------------------------------------
 
 std::vector<uint32_t> MissingQueues(const DeviceFacts& facts) {
   std::vector<uint32_t> missing;
@@ -147,8 +150,10 @@ void NotifyUnsetQueues(Context& c) {
                                        status::kFeaturesOk | status::kDriverOk});
   for (uint32_t queue = 0; there && queue < std::min(c.facts().queue_count, 8u); ++queue)
     there = Dare(c, op::Notify{queue});
-  if (there) Aftermath(c, {.may_go_on = false});
-  else c.ExpectSurvives();
+  if (there)
+    Aftermath(c, {.may_go_on = false});
+  else
+    c.ExpectSurvives();
 }
 
 void SetUpMissingQueues(Context& c) {
@@ -188,15 +193,14 @@ void NotifyWithoutBuffers(Context& c) {
   c.Submit(c.grammar().Request(2), "derived.used.progress");
 }
 
-// Device status --------------------------------------------------------------------------------------
+// Device status -----------------------------------------------------------------------------------
 
 void OddStatus(Context& c) {
-  constexpr uint8_t kRunning = status::kAcknowledge | status::kDriver | status::kFeaturesOk |
-                               status::kDriverOk;
-  for (const uint8_t odd :
-       {uint8_t{0xff}, uint8_t{status::kNeedsReset}, uint8_t{kRunning | status::kNeedsReset},
-        uint8_t{kRunning | 0x30}, uint8_t{status::kAcknowledge},
-        uint8_t{kRunning | status::kFailed}}) {
+  constexpr uint8_t kRunning =
+      status::kAcknowledge | status::kDriver | status::kFeaturesOk | status::kDriverOk;
+  for (const uint8_t odd : {uint8_t{0xff}, uint8_t{status::kNeedsReset},
+                            uint8_t{kRunning | status::kNeedsReset}, uint8_t{kRunning | 0x30},
+                            uint8_t{status::kAcknowledge}, uint8_t{kRunning | status::kFailed}}) {
     c.Up();
     c.BeginHostile();
     if (Dare(c, op::WriteStatus{odd}) && Dare(c, op::Quiesce{})) Dare(c, op::ReadStatus{});
@@ -214,7 +218,8 @@ void EarlyDriverOk(Context& c) {
   c.BeginHostile();
   c.Do(op::WriteStatus{status::kAcknowledge | status::kDriver});
   const Siege siege{.queue = c.request_queue(), .may_go_on = false};
-  if (siege.queue < c.facts().queue_max_sizes.size() && c.facts().queue_max_sizes[siege.queue] > 0) {
+  if (siege.queue < c.facts().queue_max_sizes.size() &&
+      c.facts().queue_max_sizes[siege.queue] > 0) {
     c.SetupQueue(siege.queue);
     if (!c.last().refused) Hold(c, siege);
   }
@@ -257,8 +262,8 @@ void AddHostileSetupChecks(std::vector<Check>& list) {
       {"queue-size-zero-crash", "entropy:queue-size-zero-crash",
        "experimental:queue-size-zero-crash"},
       SizeZero);
-  add("queue-size.no-power-of-two", "A queue size of 3 does no harm", "2.7", {}, {"crash-on-notify"},
-      SizeNoPowerOfTwo);
+  add("queue-size.no-power-of-two", "A queue size of 3 does no harm", "2.7", {},
+      {"crash-on-notify"}, SizeNoPowerOfTwo);
   add("queue-size.beyond-maximum", "A queue size above the maximum does no harm", "2.7", {},
       {"crash-on-notify"}, SizeBeyondMaximum);
   add("queue.missing-set-up", "Setting up queues that are not there does no harm", "2.6", {},

@@ -17,9 +17,9 @@ constexpr const char* kFraming = "dev.basic.message-framing.1";
 constexpr const char* kTable = "dev.basic.virtqueues.the-virtqueue-descriptor-table.2";
 constexpr const char* kAnywhere = "derived.buffers.edge";
 
-// The request in `segments` segments or as many as it has bytes, all of them in an indirect table. The
-// limit on chains counts descriptors wherever they stand (2.7.5.3.1), so table and what refers to it
-// together are never longer than the queue.
+// The request in `segments` segments or as many as it has bytes, all of them in an indirect table.
+// The limit on chains counts descriptors wherever they stand (2.7.5.3.1), so table and what refers
+// to it together are never longer than the queue.
 Framing InTable(const Exchange& exchange, uint32_t segments) {
   const auto readable = static_cast<uint32_t>(exchange.readable.size());
   uint32_t for_readable = std::min(readable, exchange.writable == 0 ? segments : segments / 2);
@@ -88,7 +88,8 @@ void TableAfterDirect(Context& c) {
 void WriteFlagIgnored(Context& c) {
   UpWithTables(c);
   const Exchange exchange = c.grammar().Request(60);
-  // The whole request in the table: what a device makes of descriptors before it is asked elsewhere.
+  // The whole request in the table: what a device makes of descriptors before it is asked
+  // elsewhere.
   Framing framing = InTable(exchange, 3);
   for (uint32_t flags : {0u, uint32_t{split::kDescWrite}, 0u}) {
     if (c.failed()) return;
@@ -126,7 +127,8 @@ void TableUnchanged(Context& c) {
   for (uint64_t n = 0; n < 3 && !c.failed(); ++n) {
     const Exchange exchange = c.grammar().Request(n);
     c.Publish(exchange, InTable(exchange, 3), true);
-    const GuestRange table = c.session().state().queues.at(exchange.queue).outstanding().back().table;
+    const GuestRange table =
+        c.session().state().queues.at(exchange.queue).outstanding().back().table;
     const Bytes before = c.Do(op::Read{table.address, table.length}).bytes;
     c.Do(op::Expose{exchange.queue});
     c.Answer(exchange, "derived.used.progress");
@@ -141,19 +143,20 @@ void AddIndirectChecks(std::vector<Check>& list) {
   const Needs needs = {.offered = {feature::kIndirectDesc}, .requests = true};
   list.push_back({
       .id = "indirect.table.whole-request",
-      .title = "A request is served from an indirect table of one entry to as many as the queue has",
+      .title =
+          "A request is served from an indirect table of one entry to as many as the queue has",
       .section = "2.7.5.3",
       .requirements = {kAfterDirect},
       .needs = needs,
-      .faults = {"indirect-one-entry",
-                 "experimental:indirect-one-entry", "indirect-limited-to-queue-size",
-                 "entropy:indirect-limited-to-queue-size",
+      .faults = {"indirect-one-entry", "experimental:indirect-one-entry",
+                 "indirect-limited-to-queue-size", "entropy:indirect-limited-to-queue-size",
                  "experimental:indirect-limited-to-queue-size", "chain-limit-8"},
       .run = WholeRequestInTable,
   });
   list.push_back({
       .id = "indirect.entries.any-order",
-      .title = "The entries of an indirect table are followed by next, in whatever order they stand",
+      .title =
+          "The entries of an indirect table are followed by next, in whatever order they stand",
       .section = "2.7.5.3",
       .requirements = {kFraming},
       .tags = {"odd"},
@@ -168,8 +171,7 @@ void AddIndirectChecks(std::vector<Check>& list) {
       .requirements = {kAfterDirect},
       .tags = {"odd"},
       .needs = needs,
-      .faults = {"indirect-only-as-head",
-                 "experimental:indirect-only-as-head"},
+      .faults = {"indirect-only-as-head", "experimental:indirect-only-as-head"},
       .run = TableAfterDirect,
   });
   list.push_back({
@@ -185,7 +187,8 @@ void AddIndirectChecks(std::vector<Check>& list) {
   });
   list.push_back({
       .id = "indirect.table.anywhere",
-      .title = "An indirect table may lie at any alignment, across regions of memory, and at its end",
+      .title =
+          "An indirect table may lie at any alignment, across regions of memory, and at its end",
       .section = "2.7.5.3",
       .requirements = {kAnywhere},
       .tags = {"odd"},

@@ -29,7 +29,7 @@ void RequireOwnMaximum(Context& c) {
     c.NotObservable("this carrier does not tell the maximum queue size");
 }
 
-// Sizes ------------------------------------------------------------------------------------------------
+// Sizes -------------------------------------------------------------------------------------------
 
 FeatureSet IndirectIfOffered(const Context& c) {
   return c.facts().offered.Has(feature::kIndirectDesc) ? FeatureSet{feature::kIndirectDesc}
@@ -92,7 +92,7 @@ void HasPowersOfTwoAsMaximum(Context& c) {
   }
 }
 
-// One and many -----------------------------------------------------------------------------------------
+// One and many ------------------------------------------------------------------------------------
 
 void WorksAlone(Context& c) {
   if (c.facts().device_id == device_id::kNet)
@@ -141,7 +141,7 @@ void HasQueuesOfItsFeaturesOnly(Context& c) {
   c.Expect(Accept::Equal(0), kGated, "queue 1 is not there without VIRTIO_BLK_F_MQ");
 }
 
-// Addresses --------------------------------------------------------------------------------------------
+// Addresses ---------------------------------------------------------------------------------------
 
 constexpr uint32_t kAreaSize = 8;  // descriptors of the queues that are laid out by hand
 
@@ -185,7 +185,8 @@ void WorksWithRingsAnywhere(Context& c) {
     if (!framing) c.NotApplicable("the requests of this device do not fit into its queue");
     const op::SetupQueue setup = lay(c, queue, size);
     c.Do(setup);
-    c.Expect(Accept::Answered(), kAnywhere, "a queue with aligned areas is taken wherever they are");
+    c.Expect(Accept::Answered(), kAnywhere,
+             "a queue with aligned areas is taken wherever they are");
     if (c.last().refused) return;
     c.DriverOk();
     for (uint32_t n = 0; n < size + size / 2 && !c.failed(); ++n)
@@ -209,7 +210,8 @@ void LeavesTheDriverAreaAlone(Context& c) {
   c.Do(op::Quiesce{});
   const op::Read driver_area{setup.driver, ring.size()};
   c.Do(driver_area);
-  c.Expect(Accept::SameBytes(ring), kDriverArea, "the driver area stays as it is when a queue is enabled");
+  c.Expect(Accept::SameBytes(ring), kDriverArea,
+           "the driver area stays as it is when a queue is enabled");
 
   // Filled before DRIVER_OK, as where a carrier tells the device of its queues only then.
   BeginQueues(c, {});
@@ -295,7 +297,8 @@ void AddQueueChecks(std::vector<Check>& list) {
   });
   list.push_back({
       .id = "queue.rings.anywhere",
-      .title = "The parts of a queue may lie anywhere in memory, just aligned, adjacent or far apart",
+      .title =
+          "The parts of a queue may lie anywhere in memory, just aligned, adjacent or far apart",
       .section = "2.7",
       .requirements = {kAnywhere},
       .tags = {"odd"},

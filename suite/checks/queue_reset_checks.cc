@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Checks of virtqueue reset and re-enabling (2.6.1). That the memory of a queue stays untouched after
-// its reset is what the oracle watches.
+// Checks of virtqueue reset and re-enabling (2.6.1). That the memory of a queue stays untouched
+// after its reset is what the oracle watches.
 #include <algorithm>
 
 #include "harness/virtio/blk.h"
@@ -48,7 +48,8 @@ op::SetupQueue UpWithQueue(Context& c, uint32_t size = 0) {
 // Ends the check's questions by `false` if the device refused.
 bool ResetsQueue(Context& c, uint32_t queue) {
   c.Do(op::ResetQueue{queue});
-  c.Expect(Accept::Answered(), kDefaultState, "a virtqueue reset that was negotiated is carried out");
+  c.Expect(Accept::Answered(), kDefaultState,
+           "a virtqueue reset that was negotiated is carried out");
   return !c.last().refused;
 }
 
@@ -146,7 +147,8 @@ void ObservesOtherAddresses(Context& c) {
   if (!ReEnables(c, Fresh(c, old.queue, old.size))) return;
   for (uint64_t n = 0; n < 3 && !c.failed(); ++n) c.Submit(c.grammar().Request(n), kReEnable);
   c.Do(ring);
-  c.Expect(Accept::SameBytes(before), kReEnable, "the used ring from before is not written any more");
+  c.Expect(Accept::SameBytes(before), kReEnable,
+           "the used ring from before is not written any more");
 }
 
 void LeavesTheOtherQueuesWorking(Context& c) {
@@ -167,9 +169,8 @@ void LeavesTheOtherQueuesWorking(Context& c) {
 }  // namespace
 
 void AddQueueResetChecks(std::vector<Check>& list) {
-  const Needs needs{.abilities = {Ability::kQueueReset},
-                    .offered = {feature::kRingReset},
-                    .requests = true};
+  const Needs needs{
+      .abilities = {Ability::kQueueReset}, .offered = {feature::kRingReset}, .requests = true};
   list.push_back({
       .id = "queue.reset.silent",
       .title = "A queue that was reset is not served and not notified for",
@@ -216,9 +217,7 @@ void AddQueueResetChecks(std::vector<Check>& list) {
       .section = "2.6.1",
       .requirements = {kIndependent, kReEnable},
       .tags = {},
-      .needs = {.abilities = {Ability::kQueueReset},
-                .offered = {feature::kRingReset},
-                .queues = 2},
+      .needs = {.abilities = {Ability::kQueueReset}, .offered = {feature::kRingReset}, .queues = 2},
       .faults = {"queue-needs-others"},
       .run = LeavesTheOtherQueuesWorking,
   });

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Checks of device reset (2.4). That memory stays untouched after a reset is what the oracle watches.
+// Checks of device reset (2.4). That memory stays untouched after a reset is what the oracle
+// watches.
 #include <algorithm>
 
 #include "harness/virtio/experimental.h"
@@ -30,7 +31,7 @@ void NotifyIfPossible(Context& c, uint32_t queue) {
     throw CheckEnded{CheckEnded::Why::kError, notified.error()};
 }
 
-// Status ---------------------------------------------------------------------------------------------
+// Status ------------------------------------------------------------------------------------------
 
 constexpr int kStages = 7;
 
@@ -68,7 +69,7 @@ void ReachesZeroFromEverywhere(Context& c) {
   }
 }
 
-// Silence --------------------------------------------------------------------------------------------
+// Silence -----------------------------------------------------------------------------------------
 
 // What the device could still do to a queue that was set up like this, after a reset: nothing.
 void ExpectSilence(Context& c, const op::SetupQueue& old, bool kick) {
@@ -147,7 +148,7 @@ void DisablesQueues(Context& c) {
   ExpectSilence(c, old, true);
 }
 
-// A new life -----------------------------------------------------------------------------------------
+// A new life --------------------------------------------------------------------------------------
 
 void WorksAgain(Context& c) {
   c.Up();
@@ -187,7 +188,7 @@ void StartsAnewAtTheOldAddresses(Context& c) {
   }
 }
 
-// Features of the life before ------------------------------------------------------------------------
+// Features of the life before ---------------------------------------------------------------------
 
 void ForgetsEventIdx(Context& c) {
   c.Up({.with = {feature::kEventIdx}});
@@ -231,7 +232,7 @@ void LearnsIndirect(Context& c) {
   c.Submit(c.grammar().Request(1), kRecovers, Framing::Indirect());
 }
 
-// Config fields of the experimental device -----------------------------------------------------------
+// Config fields of the experimental device --------------------------------------------------------
 
 void RequireVitrosOwn(Context& c) {
   if (c.grammar().name() != "experimental" || c.facts().config_size < xp::kConfigSize)
@@ -247,7 +248,8 @@ void ForgetsWrittenFields(Context& c) {
   c.Do(op::WriteConfig{xp::kConfigCommand, LeBytes(1, 1)});
   c.Reset();
   c.Do(op::ReadConfig{xp::kConfigLimit, 4});
-  c.Expect(Accept::Equal(xp::kDefaultLimit), kSessionState, "limit is at its default after a reset");
+  c.Expect(Accept::Equal(xp::kDefaultLimit), kSessionState,
+           "limit is at its default after a reset");
   c.Do(op::ReadConfig{xp::kConfigTearable, 8});
   c.Expect(Accept::Equal(xp::kDefaultTearable), kSessionState,
            "tearable is at its default after a reset");
@@ -295,7 +297,8 @@ void AddResetStatusChecks(std::vector<Check>& list) {
 void AddResetSilenceChecks(std::vector<Check>& list) {
   list.push_back({
       .id = "reset.silence.idle",
-      .title = "After the reset of an idle device its queues stay untouched and nothing is notified",
+      .title =
+          "After the reset of an idle device its queues stay untouched and nothing is notified",
       .section = "2.4.1",
       .requirements = {kSilent},
       .tags = {},

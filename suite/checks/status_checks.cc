@@ -19,7 +19,7 @@ constexpr uint8_t kFound = status::kAcknowledge | status::kDriver;
 constexpr uint8_t kNegotiated = kFound | status::kFeaturesOk;
 constexpr uint8_t kRunning = kNegotiated | status::kDriverOk;
 
-// Before DRIVER_OK -----------------------------------------------------------------------------------
+// Before DRIVER_OK --------------------------------------------------------------------------------
 
 void ConsumesNothingBeforeDriverOk(Context& c) {
   c.Up({.driver_ok = false});
@@ -57,7 +57,7 @@ void KeepsQuietWhileItsQueuesAreFilled(Context& c) {
            "all that was made available before DRIVER_OK is used after it");
 }
 
-// Steps ----------------------------------------------------------------------------------------------
+// Steps -------------------------------------------------------------------------------------------
 
 void ExpectReadsBack(Context& c, uint8_t bits) {
   c.Do(op::ReadStatus{});
@@ -155,7 +155,7 @@ void TakesEveryLegalOrder(Context& c) {
   }
 }
 
-// DEVICE_NEEDS_RESET ---------------------------------------------------------------------------------
+// DEVICE_NEEDS_RESET ------------------------------------------------------------------------------
 
 constexpr int kBreakages = 2;
 

@@ -16,7 +16,8 @@ constexpr const char* kSilent = SUPPRESSION "2";
 constexpr const char* kDue = SUPPRESSION "3";
 #undef SUPPRESSION
 constexpr const char* kFlags = "dev.basic.virtqueues.available-buffer-notification-suppression.1";
-constexpr const char* kSpurious = "dev.basic.virtqueues.available-buffer-notification-suppression.5";
+constexpr const char* kSpurious =
+    "dev.basic.virtqueues.available-buffer-notification-suppression.5";
 constexpr const char* kProgress = "derived.used.progress";
 
 void SettleQueue(Context& c, uint32_t queue) {
@@ -73,7 +74,8 @@ void SilentWithFlagsOne(Context& c) {
 void UsedEventIgnored(Context& c) {
   c.Up();
   const uint32_t queue = c.request_queue();
-  for (uint16_t ahead : {uint16_t{0}, uint16_t{1}, uint16_t{1000}, uint16_t{0x8000}, uint16_t{0xffff}}) {
+  for (uint16_t ahead :
+       {uint16_t{0}, uint16_t{1}, uint16_t{1000}, uint16_t{0x8000}, uint16_t{0xffff}}) {
     SettleQueue(c, queue);
     const auto idx = static_cast<uint16_t>(c.Do(op::ReadUsedIdx{queue}).value);
     c.Do(op::SetUsedEvent{queue, static_cast<uint16_t>(idx + ahead)});

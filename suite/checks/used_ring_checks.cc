@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Checks of the available and the used ring (2.7.6, 2.7.8), of their indices over many laps, of used
-// lengths to the byte, of order with IN_ORDER (2.7.9, 6.2), and of queues side by side.
+// Checks of the available and the used ring (2.7.6, 2.7.8), of their indices over many laps, of
+// used lengths to the byte, of order with IN_ORDER (2.7.9, 6.2), and of queues side by side.
 #include <algorithm>
 
 #include "harness/virtio/blk.h"
@@ -19,8 +19,7 @@ constexpr const char* kWritten = "dev.basic.virtqueues.the-virtqueue-used-ring.2
 constexpr const char* kLenShort = "derived.used.len-short";
 constexpr const char* kInOrder = "dev.basic.reserved-feature-bits.5";
 constexpr const char* kAnswer = "derived.request.answer";
-constexpr const char* kDueByEvent =
-    "dev.basic.virtqueues.used-buffer-notification-suppression.5";
+constexpr const char* kDueByEvent = "dev.basic.virtqueues.used-buffer-notification-suppression.5";
 
 // A request on its way, with what is needed to judge its answer in whatever order answers come.
 struct Pending {
@@ -58,7 +57,9 @@ void Release(Context& c, uint32_t queue, const std::vector<Pending>& batch) {
   for (const Pending& pending : batch) ExpectAnswer(c, pending);
 }
 
-const SplitQueue& QueueOf(Context& c, uint32_t queue) { return c.session().state().queues.at(queue); }
+const SplitQueue& QueueOf(Context& c, uint32_t queue) {
+  return c.session().state().queues.at(queue);
+}
 
 // Requests that fit the queue at once in this framing.
 uint32_t Capacity(Context& c, const Exchange& exchange, const Framing& framing = {}) {
@@ -94,8 +95,8 @@ void Laps(Context& c) {
   }
 }
 
-// Over the whole range of the 16-bit indices, and with EVENT_IDX a notification due right where they
-// turn over.
+// Over the whole range of the 16-bit indices, and with EVENT_IDX a notification due right where
+// they turn over.
 void IndicesWrap(Context& c) {
   const bool events = c.facts().offered.Has(feature::kEventIdx);
   c.Up({.with = events ? FeatureSet{feature::kEventIdx} : FeatureSet{}});
@@ -112,13 +113,15 @@ void IndicesWrap(Context& c) {
   c.Do(op::TakeNotifications{queue});
   if (events) c.Do(op::SetUsedEvent{queue, 65535});
   std::vector<Pending> around;
-  for (uint32_t n = 0; n < std::min(batch, 4u); ++n) around.push_back(Hold(c, c.grammar().Request(n)));
+  for (uint32_t n = 0; n < std::min(batch, 4u); ++n)
+    around.push_back(Hold(c, c.grammar().Request(n)));
   Release(c, queue, around);
   if (events) {
     c.Do(op::WaitNotifications{queue, 1});
     c.Expect(Accept::NotEqual(0), kDueByEvent, "an event at the index 65535 is noticed");
   }
-  for (uint64_t n = 0; n < 2ull * batch && !c.failed(); ++n) c.Submit(c.grammar().Request(n), kAnswer);
+  for (uint64_t n = 0; n < 2ull * batch && !c.failed(); ++n)
+    c.Submit(c.grammar().Request(n), kAnswer);
 }
 
 void EachUsedOnce(Context& c) {
@@ -146,14 +149,14 @@ void IdsAreHeads(Context& c) {
   for (uint64_t n = 0; QueueOf(c, queue).free_descriptors() >= 4 && n < 6; ++n) {
     const Exchange exchange = c.grammar().Request(n);
     const bool split = n % 2 == 0;
-    batch.push_back(Hold(c, exchange, {.readable = {split ? 5u : 4096u},
-                                       .writable = {split ? 4096u : 3u}}));
+    batch.push_back(
+        Hold(c, exchange, {.readable = {split ? 5u : 4096u}, .writable = {split ? 4096u : 3u}}));
   }
   if (batch.size() < 2) c.NotApplicable("the queue is too small");
   const uint32_t from = QueueOf(c, queue).avail_idx();
   for (uint32_t i = 0; i < batch.size(); ++i) {
-    const uint64_t slot = QueueOf(c, queue).layout().driver + split::kRingEntries +
-                          2 * ((from + i) % size);
+    const uint64_t slot =
+        QueueOf(c, queue).layout().driver + split::kRingEntries + 2 * ((from + i) % size);
     c.Do(op::Write{slot, LeBytes(batch[batch.size() - 1 - i].head, 2)});
   }
   Release(c, queue, batch);
@@ -249,8 +252,9 @@ void IndexIsKept(Context& c) {
   c.ExpectSurvives();
 }
 
-// A batch that was used with one entry leaves the slots before it alone. Any other slot names its own
-// buffer or, at the start of such a batch, a later one. An earlier one means the order was broken.
+// A batch that was used with one entry leaves the slots before it alone. Any other slot names its
+// own buffer or, at the start of such a batch, a later one. An earlier one means the order was
+// broken.
 void UsedInOrder(Context& c) {
   c.Up({.with = {feature::kInOrder}, .driver_ok = false});
   const uint32_t queue = c.request_queue();
@@ -271,11 +275,13 @@ void UsedInOrder(Context& c) {
       if (i > 0) allowed.push_back(0xffffffff);
       for (uint32_t later = i; later < count; ++later) allowed.push_back(batch[later].head);
       c.Do(op::Read{ring + split::kUsedElemSize * (from + i), 4});
-      c.Expect(Accept::In(allowed), kInOrder, "buffers are used in the order they were made available");
+      c.Expect(Accept::In(allowed), kInOrder,
+               "buffers are used in the order they were made available");
     }
   }
   // And around the end of the ring, as far as the driver's own account shows.
-  for (uint64_t n = 0; n < 3ull * size && !c.failed(); ++n) c.Submit(c.grammar().Request(n), kInOrder);
+  for (uint64_t n = 0; n < 3ull * size && !c.failed(); ++n)
+    c.Submit(c.grammar().Request(n), kInOrder);
 }
 
 void QueuesSideBySide(Context& c) {
@@ -397,7 +403,8 @@ void AddUsedRingChecks(std::vector<Check>& list) {
       .section = "6.2",
       .requirements = {kInOrder},
       .needs = {.offered = {feature::kInOrder}, .requests = true},
-      .faults = {"in-order-violated", "entropy:in-order-violated", "experimental:in-order-violated"},
+      .faults = {"in-order-violated", "entropy:in-order-violated",
+                 "experimental:in-order-violated"},
       .run = UsedInOrder,
   });
   list.push_back({

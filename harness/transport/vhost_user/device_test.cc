@@ -254,6 +254,34 @@ TEST_F(StorageDaemon, AReadOnlyConfigFieldCostsTheConnection) {
   EXPECT_EQ(LoadLe(*transport_->ReadConfig(32, 1)), 1u);
 }
 
+TEST_F(StorageDaemon, ResetCanMeanANewConnection) {
+  OpenDaemon({{"reset", "reconnect"}});
+  Attach();
+  EXPECT_TRUE(transport_->abilities().Has(Ability::kReset));
+  for (uint64_t round = 0; round < 3; ++round) {
+    Negotiate();
+    SetUpAndRead(round);
+  }
+}
+
+// The daemon of QEMU 7.2 changes its config on no command: only the running of one is tested here.
+TEST_F(StorageDaemon, AStimulusIsACommandWithOurPaths) {
+  OpenDaemon({{"stimulus",
+               "sh -c 'test -S {path} && touch \"$1\"' sh '" + scratch_->path() + "/it ran'"}});
+  Attach();
+  ASSERT_TRUE(transport_->abilities().Has(Ability::kStimulus));
+  ASSERT_OK(transport_->StimulateConfigChange());
+  EXPECT_TRUE(std::filesystem::exists(scratch_->path() + "/it ran"));
+  OpenDaemon({{"stimulus", "sh -c 'echo no such node; exit 4'"}});
+  Attach();
+  auto failed = transport_->StimulateConfigChange();
+  ASSERT_FALSE(failed);
+  EXPECT_EQ(failed.error().kind, ErrorKind::kHarness);
+  EXPECT_NE(failed.error().message.find("exited with code 4; it printed: no such node"),
+            std::string::npos)
+      << failed.error().message;
+}
+
 TEST_F(StorageDaemon, ItsDeathIsNoticedAtOnce) {
   OpenDaemon();
   Attach();
