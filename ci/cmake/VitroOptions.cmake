@@ -14,6 +14,8 @@ set(CMAKE_CXX_EXTENSIONS OFF)
 set(CMAKE_C_STANDARD 11)
 set(CMAKE_POSITION_INDEPENDENT_CODE ON)
 set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+# A project that has Vitro in a subdirectory links its targets, and so must see what they link.
+set(CMAKE_FIND_PACKAGE_TARGETS_GLOBAL ON)
 
 add_library(vitro_flags INTERFACE)
 set_property(TARGET vitro_flags PROPERTY INTERFACE_COMPILE_OPTIONS

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "harness/attach/vhost_user_attachment.h"
 
+#include <sys/wait.h>
+
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -42,6 +44,9 @@ class SpawnedPeer : public vhost_user::Peer {
   void Pump() override { process_.Pump(); }
   std::string Ended() override { return process_.Ended(); }
   bool EndedCleanly() override { return !process_.Running() && process_.wait_status() == 0; }
+  bool EndedBySignal() override {
+    return !process_.Running() && WIFSIGNALED(process_.wait_status());
+  }
   std::string Output() override { return process_.Tail(); }
   std::string LastWords() override { return process_.LastWords(); }
   Process& process() { return process_; }

@@ -181,12 +181,14 @@ void Oracle::BeforeExpose(uint32_t index) {
 void Oracle::DeviceWasReset() {
   retired_ = ever_writable_;
   queue_retired_.clear();
+  reset_queues_.clear();
   for (const GuestRange& range : retired_) shadow_.Accept(range);
   ledgers_.clear();
   flags_reported_.clear();
 }
 
 void Oracle::QueueWasReset(uint32_t index) {
+  reset_queues_.insert(index);
   auto it = state_.queues.find(index);
   if (it == state_.queues.end()) return;
   if (it->second.usable()) queue_retired_.push_back(it->second.UsedRing());

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -84,6 +85,7 @@ class Oracle {
   Report report_;
   std::vector<GuestRange> fresh_;    // hold poison, and nobody wrote there since
   std::vector<GuestRange> retired_;  // device-writable before the last device reset
+  std::set<uint32_t> reset_queues_;        // by virtqueue reset, since the last device reset
   std::vector<GuestRange> queue_retired_;  // the same of queues that were reset
   std::vector<GuestRange> ever_writable_;  // for hostile drivers: given to the device at any time
   std::map<uint32_t, SplitQueue::Chain> last_taken_;

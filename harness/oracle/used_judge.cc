@@ -151,8 +151,10 @@ void Oracle::SuppressionChanged(uint32_t index) {
 void Oracle::Count(uint32_t index, uint64_t notifications) {
   if (notifications == 0) return;
   if (state_.running() && !state_.queues.contains(index)) {
-    report_({kAfterQueueReset,
-             fmt::format("a used buffer notification for queue {}, which was reset", index),
+    const bool was_reset = reset_queues_.contains(index);
+    report_({was_reset ? kAfterQueueReset : kSpurious,
+             fmt::format("a used buffer notification for queue {}, which {}", index,
+                         was_reset ? "was reset" : "is not set up"),
              "no notification", fmt::format("{} notification(s)", notifications), "", 0});
     return;
   }
@@ -173,6 +175,7 @@ bool Oracle::Owes(uint32_t index) const {
 void Oracle::Settle(uint32_t index, bool exact) {
   const Ledger ledger = std::exchange(ledgers_[index], {});
   if (state_.hostile || ledger.uncertain || !state_.running()) return;
+  if (!abilities_.Has(Ability::kUsedNotification)) return;
   const bool event_idx = state_.Negotiated(feature::kEventIdx);
   if (ledger.owed && ledger.notifications == 0) {
     report_({std::string(kSuppression) + (event_idx ? "5" : "3"),

@@ -132,7 +132,7 @@ Result<Observation> Session::Do(const op::WriteStatus& write) {
     return Fail(ErrorKind::kUsage, "writing status 0 is the operation 'reset'");
   // Before the call: a device may use buffers at once when it sees DRIVER_OK.
   state_.status = write.status;
-  if (state_.running()) state_.was_reset = false;
+  state_.was_reset = false;  // what comes now is not an echo of the reset any more
   auto result = transport_.WriteStatus(write.status);
   if (Refused(result)) return RefusedObservation();
   VITRO_TRY(result);
@@ -376,12 +376,20 @@ Result<Observation> Session::Do(const op::ReadAvailEvent& read) {
 }
 
 Result<Observation> Session::Do(const op::TakeNotifications& take) {
+  VITRO_TRY(CheckNotifications());
   CollectNotifications();
   trace_.back().note = fmt::format("{}", notifications_[take.queue]);
   return Value(std::exchange(notifications_[take.queue], 0));
 }
 
+Result<> Session::CheckNotifications() const {
+  const Abilities& abilities = transport_.abilities();
+  if (abilities.Has(Ability::kUsedNotification)) return {};
+  return Fail(ErrorKind::kUnsupported, "{}", abilities.WhyNot(Ability::kUsedNotification));
+}
+
 Result<Observation> Session::Do(const op::WaitNotifications& wait) {
+  VITRO_TRY(CheckNotifications());
   VITRO_TRY(transport_.WaitUntil(
       [&] {
         CollectNotifications();

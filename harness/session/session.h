@@ -112,6 +112,8 @@ class Session {
   Result<Observation> Do(const op::Expect&);
 
   Result<SplitQueue*> Queue(uint32_t index);
+  // kUnsupported where used buffer notifications cannot be seen.
+  Result<> CheckNotifications() const;
   // Moves notifications that arrived from the transport to the oracle and the counts below.
   void CollectNotifications();
   Deadline ResponseDeadline() const { return Deadline::After(options_.response); }

@@ -16,6 +16,8 @@ const char* Name(Ability ability) {
     case Ability::kStimulus: return "config change stimulus";
     case Ability::kExactQuiet: return "exact quiescence";
     case Ability::kUnofferedBits: return "accepting bits that were not offered";
+    case Ability::kUsedNotification: return "used buffer notifications";
+    case Ability::kQueuesBeforeDriverOk: return "queues before DRIVER_OK";
   }
   return "?";
 }

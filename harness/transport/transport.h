@@ -32,8 +32,10 @@ enum class Ability {
   kStimulus,         // "change your config now"
   kExactQuiet,       // "nothing more will happen" is known, not guessed from a time window
   kUnofferedBits,    // feature bits that were not offered can be accepted on purpose
+  kUsedNotification,  // used buffer notifications can be seen and counted (2.3)
+  kQueuesBeforeDriverOk,  // queues reach the device when they are set up, not only at DRIVER_OK
 };
-inline constexpr int kAbilityCount = 11;
+inline constexpr int kAbilityCount = 13;
 const char* Name(Ability ability);
 
 // The set of abilities, and for each missing one the reason, in a phrase.
@@ -127,12 +129,7 @@ class Transport {
     bool by_signal = false;
     std::string how;  // "process 12 was killed by signal 11 (SIGSEGV)"
   };
-  virtual std::optional<Death> Died() {
-    const std::string how = Obituary();
-    if (how.empty()) return std::nullopt;
-    return Death{how.find("signal") != std::string::npos, how};
-  }
-  virtual std::string Obituary() { return ""; }
+  virtual std::optional<Death> Died() { return std::nullopt; }
   // The tail of what the device or its process said, for the report.
   virtual std::string DeviceLog() { return ""; }
 };

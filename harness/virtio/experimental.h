@@ -8,6 +8,9 @@
 
 namespace vitro::experimental {
 
+// The device's name; other experiments have the same id.
+inline constexpr const char* kName = "Vitro reference experimental device";
+
 // Feature bits. CHECKSUM requires GATED.
 inline constexpr unsigned kFeatureGated = 0, kFeatureChecksum = 1;
 

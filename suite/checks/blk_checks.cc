@@ -47,7 +47,7 @@ void OffersFlush(Context& c) {
 
 void WritebackWithoutFlush(Context& c) {
   constexpr const char* kBecause = "writeback is 0 where FLUSH was not negotiated";
-  c.Up({.with = {blk::kFeatureConfigWce}, .driver_ok = false});
+  c.Up({.exact = true, .with = {blk::kFeatureConfigWce}, .driver_ok = false});
   c.Do(op::ReadConfig{blk::kConfigWriteback, 1});
   if (c.last().refused) c.NotObservable("writeback cannot be read");
   // Where the carrier keeps the status to itself, the moment of negotiation is not the device's.
@@ -204,7 +204,7 @@ void UnknownTypeIsUnsupported(Context& c) {
 }
 
 void ZoneCommandsAreUnsupported(Context& c) {
-  c.Up();
+  c.Up({.exact = true});
   struct Command {
     uint32_t type, out_bytes, in_bytes;
   };

@@ -48,7 +48,7 @@ std::optional<Inapplicable> WhyInapplicable(const Check& check, const DeviceFact
       return Inapplicable{false, fmt::format("the attachment does not tell the device type; name it "
                                              "with type={} in the attach string",
                                              DeviceTypeToName(needs.device_id))};
-    return Inapplicable{true, fmt::format("this is not a {} device", DeviceTypeToName(needs.device_id))};
+    return Inapplicable{true, fmt::format("not of device type {}", DeviceTypeToName(needs.device_id))};
   }
   for (Ability ability : needs.abilities)
     if (!abilities.Has(ability))

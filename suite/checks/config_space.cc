@@ -23,9 +23,7 @@ ConfigLayout Within(ConfigLayout layout, uint32_t size) {
 }  // namespace
 
 bool IsVitrosOwn(const Context& c) {
-  return c.facts().device_id == device_id::kExperimental &&
-         c.facts().name.find("experimental") != std::string::npos &&
-         c.facts().config_size >= xp::kConfigSize;
+  return IsVitroExperimental(c.facts()) && c.facts().config_size >= xp::kConfigSize;
 }
 
 void RequireVitrosOwn(Context& c) {

@@ -120,13 +120,30 @@ void Context::DriverOk() {
                      status::kDriverOk});
 }
 
+void Context::NegotiateSomehow(FeatureSet wanted, bool exact) {
+  // Some devices do not work without what their type or platform asks for (6.2, 5.2.5.2 for zoned
+  // disks): those are added before it is given up. Ring features are not, they are what is tested.
+  constexpr FeatureSet kOfTypeOrPlatform =
+      FeatureSet::FromWords(0xffffff | uint64_t{1} << feature::kAccessPlatform | ~uint64_t{0} << 50,
+                            ~uint64_t{0});
+  auto again = [&](FeatureSet features) {
+    Reset();
+    AcknowledgeAndDriver();
+    Offered();
+    return Negotiate(features);
+  };
+  if (again(wanted)) return;
+  const std::string refused = fmt::format("the device refused the features {:#x}", wanted.word(0));
+  if (exact) NotApplicable(refused);
+  if (again(wanted | (session_.state().offered & kOfTypeOrPlatform))) return;
+  again(session_.state().offered);
+  Expect(Accept::Masked(status::kFeaturesOk, status::kFeaturesOk), "derived.features.usable",
+         "FEATURES_OK stays set for some set of the offered features");
+  NotApplicable(refused);
+}
+
 void Context::Up(const BringUp& how) {
-  Reset();
-  AcknowledgeAndDriver();
-  Offered();
-  if (!Negotiate(DefaultFeatures(how.with)))
-    NotApplicable(fmt::format("the device refused the features {:#x}",
-                              DefaultFeatures(how.with).word(0)));
+  NegotiateSomehow(DefaultFeatures(how.with), how.exact);
   std::vector<uint32_t> queues = how.only;
   if (queues.empty() && how.queues > 0)
     for (uint32_t queue = 0; queue < how.queues; ++queue) queues.push_back(queue);
@@ -145,6 +162,7 @@ void Context::Up(const BringUp& how) {
   }
   if (preparation.empty()) return;
   Do(op::Quiesce{});
+  if (!Has(Ability::kUsedNotification)) return;
   for (uint32_t queue : queues) Do(op::TakeNotifications{queue});
 }
 
@@ -223,6 +241,12 @@ uint16_t Context::PublishAt(const Exchange& exchange, std::vector<op::Segment> s
     publish.table = Allocate((publish.segments.size() - framing.direct) * split::kDescSize, 16,
                              framing.table_skew);
   const uint64_t poison = seed.value_or(session_.FreshSeed());
+  const size_t needed = std::min<size_t>(publish.segments.size(), publish.direct) +
+                        (publish.direct < publish.segments.size() ? 1 : 0);
+  const auto queue = session_.state().queues.find(exchange.queue);
+  if (queue != session_.state().queues.end() && needed > queue->second.layout().size)
+    NotApplicable(fmt::format("the request takes {} descriptors, queue {} has {}", needed,
+                              exchange.queue, queue->second.layout().size));
   size_t taken = 0;
   for (const op::Segment& segment : publish.segments) {
     if (segment.writable) {

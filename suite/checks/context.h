@@ -56,6 +56,8 @@ struct Framing {
 };
 
 struct BringUp {
+  // Exactly these features count: a device that refuses them is not asked with more.
+  bool exact = false;
   FeatureSet with;          // beyond VERSION_1 and what the grammar needs; must have been offered
   uint32_t queues = 0;      // set up this many from 0; 0: the request queue alone
   std::vector<uint32_t> only;  // set up just these (then `queues` is ignored)
@@ -143,6 +145,10 @@ class Context {
   uint64_t Allocate(uint64_t length, uint64_t align = 16, uint64_t skew = 0);
 
  private:
+  // Steps 1 to 6, with these features or, if they are refused, with what the type asks for as well.
+  // Ends the check if the device takes nothing of that.
+  void NegotiateSomehow(FeatureSet wanted, bool exact);
+
   Session& session_;
   const DeviceFacts& facts_;
   const Grammar* grammar_;

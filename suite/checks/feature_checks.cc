@@ -40,10 +40,7 @@ constexpr FeatureSet kPassedOver{feature::kNotifyOnEmpty, feature::kAnyLayout, 2
 // Bits that section 2.2 leaves to device types.
 constexpr FeatureSet kTypeBits = Bits(0, 23) | Bits(41, 42) | Bits(50, 127);
 
-bool IsVitrosOwn(const Context& c) {
-  return c.facts().device_id == device_id::kExperimental &&
-         c.facts().name.find("experimental") != std::string::npos;
-}
+bool IsVitrosOwn(const Context& c) { return IsVitroExperimental(c.facts()); }
 
 // The bits that a device of this type has in VIRTIO 1.4 (legacy ones in `legacy`); nullopt if this
 // suite has no list of them.

@@ -137,12 +137,13 @@ void InitialiseInSteps(Context& c) {
 
 void TakesEveryLegalOrder(Context& c) {
   c.Up();
+  const FeatureSet taken = c.session().state().accepted;
   uint64_t n = 0;
   for (auto begin : {InitialiseInOneWrite, InitialiseWithManyLooks, InitialiseWithASecondThought,
                      InitialiseInSteps}) {
     c.Reset();
     begin(c);
-    c.Negotiate(c.DefaultFeatures());
+    c.Negotiate(taken);
     c.Expect(Accept::Masked(status::kFeaturesOk, status::kFeaturesOk), kRenegotiate,
              "the features that were taken before are taken again");
     if (c.failed()) return;
@@ -229,7 +230,7 @@ void AddStatusChecks(std::vector<Check>& list) {
       .section = "2.1.2",
       .requirements = {kBeforeDriverOk, kProgress},
       .tags = {"odd"},
-      .needs = {.abilities = {Ability::kDeviceStatus}, .requests = true},
+      .needs = {.abilities = {Ability::kDeviceStatus, Ability::kQueuesBeforeDriverOk}, .requests = true},
       .faults = {"consumes-before-driver-ok", "notifies-before-driver-ok"},
       .run = ConsumesNothingBeforeDriverOk,
   });
@@ -239,7 +240,7 @@ void AddStatusChecks(std::vector<Check>& list) {
       .section = "2.1.2",
       .requirements = {kBeforeDriverOk, kProgress},
       .tags = {"odd"},
-      .needs = {.abilities = {Ability::kDeviceStatus}, .requests = true},
+      .needs = {.abilities = {Ability::kDeviceStatus, Ability::kQueuesBeforeDriverOk}, .requests = true},
       .faults = {"consumes-before-driver-ok"},
       .run = KeepsQuietWhileItsQueuesAreFilled,
   });

@@ -40,6 +40,20 @@ void AttachReferenceDevices() {
   SetReferenceDevices({ref::FindReferenceDevice, names});
 }
 
+// What is wrong with the command line, in one sentence that says what is expected instead.
+std::string Sentence(const CLI::App& app, const CLI::ParseError& error,
+                     const std::vector<std::string>& argv) {
+  const auto chosen = app.get_subcommands();
+  if (!chosen.empty())
+    return fmt::format("{}: {}; 'vitro {} --help' says what is expected", chosen[0]->get_name(),
+                       error.what(), chosen[0]->get_name());
+  std::string names;
+  for (const CLI::App* command : app.get_subcommands(nullptr))
+    names += (names.empty() ? "" : ", ") + command->get_name();
+  return fmt::format("{} is not a command: expected one of {}; 'vitro --help' says more",
+                     argv.size() > 1 ? fmt::format("'{}'", argv[1]) : std::string("nothing"), names);
+}
+
 }  // namespace
 
 int Complain(const Error& error) {
@@ -73,7 +87,8 @@ int Main(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? kConformant : kUsage;
+    if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version
+    return Complain({ErrorKind::kUsage, Sentence(app, error, line.argv)});
   } catch (const std::exception& error) {
     std::fprintf(stderr, "vitro: %s\n", error.what());
     return kHarnessError;

@@ -38,10 +38,11 @@ struct RunArguments {
 // run.jsonl: a line is on disk before the next check's result is awaited.
 class Stream {
  public:
+  // Replaces what an earlier run left in the directory.
   static Result<Stream> Open(const std::string& directory) {
     std::error_code error;
-    std::filesystem::remove_all(directory + "/programs", error);
     std::filesystem::create_directories(directory + "/programs", error);
+    if (!error) RemoveOld(directory);
     const std::string path = directory + "/run.jsonl";
     FILE* file = error ? nullptr : std::fopen(path.c_str(), "we");
     if (file == nullptr)
@@ -62,6 +63,18 @@ class Stream {
 
  private:
   explicit Stream(FILE* file) : file_(file, &std::fclose) {}
+
+  // A report of an earlier run beside the record of this one would be believed. Only what vitro
+  // wrote goes: the directory may hold other things.
+  static void RemoveOld(const std::string& directory) {
+    std::error_code ignored;
+    for (const char* name : {"run.json", "report.html", "junit.xml", "summary.md"})
+      if (std::filesystem::is_regular_file(directory + "/" + name, ignored))
+        std::filesystem::remove(directory + "/" + name, ignored);
+    for (const auto& entry : std::filesystem::directory_iterator(directory + "/programs", ignored))
+      if (entry.path().extension() == ".vitro") std::filesystem::remove(entry.path(), ignored);
+  }
+
   std::unique_ptr<FILE, int (*)(FILE*)> file_;
   std::string text_;
 };

@@ -183,14 +183,18 @@ class LearnedGrammar : public Grammar {
 
 }  // namespace
 
+bool IsVitroExperimental(const DeviceFacts& facts) {
+  return facts.device_id == device_id::kExperimental &&
+         facts.name == experimental::kName;
+}
+
 std::unique_ptr<Grammar> MakeGrammar(const DeviceFacts& facts) {
   switch (facts.device_id) {
     case device_id::kBlk: return std::make_unique<BlkGrammar>(facts);
     case device_id::kEntropy: return std::make_unique<EntropyGrammar>();
     case device_id::kNet: return std::make_unique<NetGrammar>();
     case device_id::kExperimental:
-      if (facts.name.find("experimental") != std::string::npos)
-        return std::make_unique<ExperimentalGrammar>();
+      if (IsVitroExperimental(facts)) return std::make_unique<ExperimentalGrammar>();
       break;
     default: break;
   }

@@ -75,4 +75,7 @@ struct DeviceFacts {
   std::vector<LearnedShape> learned;
 };
 
+// Device id 65535 is for everybody's experiments: Vitro's own is known by its name as well.
+bool IsVitroExperimental(const DeviceFacts& facts);
+
 }  // namespace vitro

@@ -94,7 +94,8 @@ Result<std::unique_ptr<DirectTransport>> DirectTransport::Create(const vitro_dev
   Abilities& abilities = transport->abilities_;
   for (Ability ability : {Ability::kDeviceStatus, Ability::kReset, Ability::kConfigSpace,
                           Ability::kConfigWrite, Ability::kConfigNotification, Ability::kDeviceId,
-                          Ability::kExactQuiet, Ability::kUnofferedBits})
+                          Ability::kExactQuiet, Ability::kUnofferedBits,
+                          Ability::kUsedNotification, Ability::kQueuesBeforeDriverOk})
     abilities.Allow(ability);
   auto optional = [&](bool there, Ability ability, const char* name) {
     if (there)

@@ -298,7 +298,8 @@ TEST_F(StorageDaemon, ItsDeathIsNoticedAtOnce) {
   EXPECT_NE(waited.error().message.find(expected), std::string::npos) << waited.error().message;
   EXPECT_EQ(transport_->ReadStatus().error().kind, ErrorKind::kDeviceLost);
   EXPECT_EQ(transport_->Reset().error().kind, ErrorKind::kDeviceLost);
-  EXPECT_NE(transport_->Obituary().find(expected), std::string::npos);
+  ASSERT_TRUE(transport_->Died());
+  EXPECT_NE(transport_->Died()->how.find(expected), std::string::npos) << transport_->Died()->how;
   ASSERT_OK(transport_->Reconnect());  // starts it anew
   Negotiate();
   SetUpAndRead(2);
@@ -416,8 +417,10 @@ TEST_F(FileSystemDaemon, ItsDeathIsNoticedDuringAnOperation) {
   Result<> result;
   for (int i = 0; i < 1000 && result; ++i) result = transport_->Reset();
   ASSERT_FALSE(transport_->WaitUntil([] { return false; }, Deadline::After(seconds(10))));
-  EXPECT_NE(transport_->Obituary().find("signal 11 (SIGSEGV)"), std::string::npos)
-      << transport_->Obituary();
+  ASSERT_TRUE(transport_->Died());
+  EXPECT_TRUE(transport_->Died()->by_signal);
+  EXPECT_NE(transport_->Died()->how.find("signal 11 (SIGSEGV)"), std::string::npos)
+      << transport_->Died()->how;
 }
 
 // ---- dpdk-testpmd

@@ -196,13 +196,11 @@ Result<> FrontEnd::StimulateConfigChange() {
   });
 }
 
-std::string FrontEnd::Obituary() {
-  if (connection_ == nullptr || !connection_->lost()) return "";
-  std::string text = connection_->lost()->message;
-  Peer* peer = connection_->peer();
-  if (peer == nullptr) return text;
-  std::string output = peer->Output();
-  return output.empty() ? text : text + "\n" + output;
+std::optional<Transport::Death> FrontEnd::Died() {
+  Peer* peer = connection_ == nullptr ? nullptr : connection_->peer();
+  const std::string how = peer == nullptr ? "" : peer->Ended();
+  if (how.empty()) return std::nullopt;
+  return Death{peer->EndedBySignal(), how};
 }
 
 std::string FrontEnd::DeviceLog() {

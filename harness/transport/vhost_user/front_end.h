@@ -79,7 +79,7 @@ class FrontEnd : public Transport {
   Result<bool> WaitUntil(const std::function<bool()>& done, Deadline deadline) override;
   Result<> Quiesce(Duration window) override;
   Result<> Reconnect() override;
-  std::string Obituary() override;
+  std::optional<Death> Died() override;
   std::string DeviceLog() override;
 
   // What was negotiated, for the report.

@@ -228,6 +228,10 @@ void FrontEnd::StateAbilities() {
   state(Ability::kExactQuiet, false, "the device is another process");
   state(Ability::kUnofferedBits, has_status && HasProtocol(pf::kReplyAck),
         "a back-end without the STATUS and REPLY_ACK protocol features has no way to say no");
+  state(Ability::kUsedNotification, options_.notify != NotifyMode::kPoll,
+        "the back-end was told not to notify (mode=poll)");
+  state(Ability::kQueuesBeforeDriverOk, false,
+        "a vhost-user front-end starts the rings at DRIVER_OK");
 }
 
 }  // namespace vitro::vhost_user

@@ -20,6 +20,8 @@ class Peer {
   virtual std::string Ended() = 0;
   // True once it has ended by itself with exit code 0.
   virtual bool EndedCleanly() = 0;
+  // True once a signal has ended it.
+  virtual bool EndedBySignal() = 0;
   // The last kilobytes it printed.
   virtual std::string Output() = 0;
   // The last lines of that, short enough to be part of a sentence.
