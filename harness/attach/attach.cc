@@ -25,17 +25,18 @@ ReferenceDevices& Reference() {
 
 class DirectAttachment : public Attachment {
  public:
-  DirectAttachment(AttachString string, const vitro_device_ops* ops)
-      : string_(std::move(string)), ops_(ops) {}
+  DirectAttachment(AttachString string, std::string options, const vitro_device_ops* ops)
+      : string_(std::move(string)), options_(std::move(options)), ops_(ops) {}
   const AttachString& string() const override { return string_; }
   bool independent() const override { return true; }
   Result<std::unique_ptr<Transport>> Attach(GuestMemory& memory) override {
-    VITRO_ASSIGN(auto transport, DirectTransport::Create(ops_, string_.OptionsText(), memory));
+    VITRO_ASSIGN(auto transport, DirectTransport::Create(ops_, options_, memory));
     return std::unique_ptr<Transport>(std::move(transport));
   }
 
  private:
   AttachString string_;
+  std::string options_;  // as the device gets them
   const vitro_device_ops* ops_;
 };
 
@@ -125,7 +126,8 @@ Result<std::unique_ptr<Attachment>> OpenAttachment(std::string_view text) {
   } else {
     VITRO_ASSIGN(ops, LoadLibrary(string.where));
   }
-  return std::make_unique<DirectAttachment>(std::move(string), ops);
+  std::string options = string.OptionsText();
+  return std::make_unique<DirectAttachment>(std::move(string), std::move(options), ops);
 }
 
 std::unique_ptr<Attachment> OpenDeviceOps(const vitro_device_ops* ops, std::string options) {
@@ -133,13 +135,7 @@ std::unique_ptr<Attachment> OpenDeviceOps(const vitro_device_ops* ops, std::stri
   string.kind = "linked";
   string.where = ops != nullptr && ops->name != nullptr ? ops->name : "device";
   string.text = "linked:" + string.where;
-  // The whole text under one key would change it: keep it as the device expects it.
-  if (!options.empty()) {
-    const size_t equals = options.find('=');
-    string.options.emplace(options.substr(0, equals),
-                           equals == std::string::npos ? "" : options.substr(equals + 1));
-  }
-  return std::make_unique<DirectAttachment>(std::move(string), ops);
+  return std::make_unique<DirectAttachment>(std::move(string), std::move(options), ops);
 }
 
 }  // namespace vitro

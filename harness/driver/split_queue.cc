@@ -56,6 +56,10 @@ Result<uint16_t> SplitQueue::Publish(const op::Publish& publish, bool fresh) {
   if (needed > free_.size())
     return Fail(ErrorKind::kUsage, "the chain needs {} descriptors, {} are free", needed,
                 free_.size());
+  const GuestRange table{publish.table, (count - direct) * split::kDescSize};
+  if (indirect && !memory_.IsMemory(table))
+    return Fail(ErrorKind::kUsage, "the indirect table {:#x}+{:#x} is not guest memory",
+                table.address, table.length);
 
   Chain chain;
   chain.segments = publish.segments;
@@ -72,7 +76,7 @@ Result<uint16_t> SplitQueue::Publish(const op::Publish& publish, bool fresh) {
   }
   if (indirect) {
     const auto entries = static_cast<uint32_t>(count - direct);
-    chain.table = {publish.table, entries * split::kDescSize};
+    chain.table = table;
     for (uint32_t i = 0; i < entries; ++i) {
       const bool last = i + 1 == entries;
       VITRO_TRY(Descriptor(publish.table, i, publish.segments[direct + i],

@@ -115,7 +115,7 @@ TEST_F(MemoryJudge, FarFromEverythingIsSeenAtTheEnd) {
 TEST_F(MemoryJudge, OneWildWriteWithGapsIsOneFindingTwoFarApartAreTwo) {
   Up();
   Publish(0, 8, 0);
-  const uint64_t wild = kMemory + 0x18000;
+  const uint64_t wild = kMemory + 0x12000;
   for (int i = 0; i < 4; ++i) device.Poke(wild + 5 * static_cast<uint64_t>(i), 3);
   Do(op::ReadStatus{});
   EXPECT_THAT(Found(), ElementsAre(kOutside));

@@ -22,8 +22,7 @@ constexpr const char* kAfterQueueReset = "dev.basic.virtqueues.virtqueue-reset.1
 constexpr const char* kSpurious = "derived.notification.spurious-used";
 constexpr const char* kSilent = "dev.basic.virtqueues.used-buffer-notification-suppression.2";
 constexpr const char* kOwed = "dev.basic.virtqueues.used-buffer-notification-suppression.3";
-constexpr const char* kOwedEventIdx =
-    "dev.basic.virtqueues.used-buffer-notification-suppression.5";
+constexpr const char* kOwedEventIdx = "dev.basic.virtqueues.used-buffer-notification-suppression.5";
 constexpr const char* kSilentEventIdx =
     "dev.basic.virtqueues.used-buffer-notification-suppression.6";
 
@@ -175,7 +174,8 @@ TEST_F(UsedJudge, ALengthCountsAcrossSegments) {
   EXPECT_THAT(Found(), IsEmpty());
 }
 
-// As a block device does on errors: data left alone, the status byte at the end, length as it likes.
+// As a block device does on errors: data left alone, the status byte at the end, length as it
+// likes.
 TEST_F(UsedJudge, BytesBehindAGapAreNoPartOfTheLength) {
   Up();
   const uint16_t head = Publish(0, 16, 64);

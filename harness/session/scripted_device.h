@@ -113,8 +113,8 @@ class ScriptedDevice : public Transport {
   std::map<uint32_t, uint64_t> signals_;
 };
 
-// A session with a scripted device. Queue `q` of 8 descriptors lies at Rings(q), buffers lie far from
-// the rings and from each other.
+// A session with a scripted device. Queue `q` of 8 descriptors lies at Rings(q), buffers lie far
+// from the rings and from each other.
 class ScriptedTest : public testing::Test {
  protected:
   static constexpr uint64_t kMemory = 1 << 20;
@@ -159,15 +159,21 @@ class ScriptedTest : public testing::Test {
     buffers_[{queue, head}] = publish.segments;
     return head;
   }
-  uint64_t Readable(uint32_t queue, uint16_t head) { return buffers_.at({queue, head}).front().address; }
-  uint64_t Writable(uint32_t queue, uint16_t head) { return buffers_.at({queue, head}).back().address; }
+  uint64_t Readable(uint32_t queue, uint16_t head) {
+    return buffers_.at({queue, head}).front().address;
+  }
+  uint64_t Writable(uint32_t queue, uint16_t head) {
+    return buffers_.at({queue, head}).back().address;
+  }
   // As a right device: writes `length` bytes, uses the chain, notifies.
   void Serve(uint32_t queue, uint16_t head, uint32_t length) {
     if (length > 0) device.Poke(Writable(queue, head), length);
     device.Use(queue, head, length);
     device.Signal(queue);
   }
-  Observation Take(uint32_t queue = 0, uint32_t count = 1) { return Do(op::WaitUsed{queue, count}); }
+  Observation Take(uint32_t queue = 0, uint32_t count = 1) {
+    return Do(op::WaitUsed{queue, count});
+  }
   // Lets the oracle look, all of memory and all notifications included.
   void Finish() { EXPECT_TRUE(session.Finish()); }
 

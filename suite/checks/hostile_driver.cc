@@ -89,7 +89,7 @@ bool Dare(Context& c, const Operation& operation) {
 }
 
 SplitQueue::Chain Hold(Context& c, const Siege& siege, const Framing& framing) {
-  Exchange exchange{"64 zero bytes each way", siege.queue, Bytes(64), 64, std::nullopt, 0};
+  Exchange exchange{"64 bytes each way", siege.queue, Bytes(64, 1), 64, std::nullopt, 0};
   if (!c.RequestQueues(1).empty()) exchange = *c.grammar().RequestOn(siege.queue, 1);
   c.Publish(exchange, framing, true);
   return c.session().state().queues.at(siege.queue).outstanding().back();

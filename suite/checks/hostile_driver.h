@@ -29,7 +29,7 @@ Siege Besiege(Context& c, FeatureSet with = {}, uint32_t queue_size = 0, bool se
 // a signal, or did not answer.
 bool Dare(Context& c, const Operation& operation);
 
-// Publishes a legal request (64 zero bytes each way where none is known) without making it
+// Publishes a legal request (64 bytes of 1 each way where none is known) without making it
 // available. In several descriptors, so that there is one to spoil at each end.
 SplitQueue::Chain Hold(Context& c, const Siege& siege, const Framing& framing = {{8}, {8}});
 // The i-th descriptor of a held chain as it stands, to be changed and written back.

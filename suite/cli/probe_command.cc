@@ -30,8 +30,8 @@ void PrintForPeople(const json& device, const DeviceFacts& facts) {
   fmt::print("requests   {}\n", grammar ? "by the grammar '" + grammar->name() + "'"
                                         : std::string("no buffer is known that it uses"));
   for (const LearnedShape& shape : facts.learned)
-    fmt::print("           queue {}: {} readable, {} writable bytes\n", shape.queue, shape.readable,
-               shape.writable);
+    fmt::print("           queue {}: {} readable bytes {:#04x}, {} writable bytes\n", shape.queue,
+               shape.readable, shape.fill, shape.writable);
   for (const json& missing : device["cannot_observe"])
     fmt::print("not here   {}: {}\n", missing["what"].get<std::string>(),
                missing["why"].get<std::string>());

@@ -28,19 +28,20 @@ std::string DescribeRequirement(const std::string& id) {
 
 std::string DescribeDevice(const Probed& probed) {
   const DeviceFacts& facts = probed.facts;
-  return fmt::format("device   {} (type {}), vendor {:#x}\nfeatures {}\nqueues   {}\nconfig   {} bytes\n",
-                     facts.name, facts.device_id, facts.vendor_id, FeaturesText(facts.offered),
-                     facts.queue_count, facts.config_size);
+  return fmt::format(
+      "device   {} (type {}), vendor {:#x}\nfeatures {}\nqueues   {}\nconfig   {} bytes\n",
+      facts.name, facts.device_id, facts.vendor_id, FeaturesText(facts.offered), facts.queue_count,
+      facts.config_size);
 }
 
 std::string DescribeFindings(const CheckResult& result) {
   std::string text;
   for (const WeighedFinding& weighed : result.findings) {
     const Finding& finding = weighed.finding;
-    text += fmt::format("{}: {}\n  requirement {}\n  accepted    {}\n  observed    {}\n  at step     {}\n",
-                        Name(weighed.severity), finding.message,
-                        DescribeRequirement(finding.requirement), finding.accepted,
-                        finding.observed, finding.operation);
+    text += fmt::format(
+        "{}: {}\n  requirement {}\n  accepted    {}\n  observed    {}\n  at step     {}\n",
+        Name(weighed.severity), finding.message, DescribeRequirement(finding.requirement),
+        finding.accepted, finding.observed, finding.operation);
   }
   return text;
 }
@@ -55,7 +56,8 @@ std::string DescribeFailure(const Check& check, const CheckResult& result,
   } else {
     for (const std::string& id : check.requirements)
       text += fmt::format("requirement: {}\n", DescribeRequirement(id));
-    for (const std::string& accepted : result.accepted) text += fmt::format("accepted: {}\n", accepted);
+    for (const std::string& accepted : result.accepted)
+      text += fmt::format("accepted: {}\n", accepted);
     if (!result.observed.empty()) text += fmt::format("observed: {}\n", result.observed);
   }
   if (!result.sent.empty()) text += fmt::format("sent: {}\n", result.sent);
@@ -69,9 +71,10 @@ std::string DescribeFailure(const Check& check, const CheckResult& result,
 }
 
 std::string AgainText(const std::string& executable, const std::string& test) {
-  return fmt::format("again: {0} --gtest_filter={1}\nin a debugger: VITRO_IN_PROCESS=1 gdb --args {0} "
-                     "--gtest_filter={1}\n",
-                     executable, test);
+  return fmt::format(
+      "again: {0} --gtest_filter={1}\nin a debugger: VITRO_IN_PROCESS=1 gdb --args {0} "
+      "--gtest_filter={1}\n",
+      executable, test);
 }
 
 }  // namespace vitro

@@ -15,8 +15,8 @@ namespace vitro {
 std::string DescribeDevice(const Probed& probed);
 // All findings with requirement, accepted and observed.
 std::string DescribeFindings(const CheckResult& result);
-// The above, and what was sent, the trace's tail, the device's own words. `program` is the path of the
-// program that performs it again, or "".
+// The above, and what was sent, the trace's tail, the device's own words. `program` is the path of
+// the program that performs it again, or "".
 std::string DescribeFailure(const Check& check, const CheckResult& result,
                             const std::string& program);
 // The commands that show it again.

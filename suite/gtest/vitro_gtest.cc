@@ -13,7 +13,6 @@
 #include <set>
 
 #include "harness/attach/attach.h"
-#include "suite/catalogue/catalogue.h"
 #include "suite/checks/check.h"
 #include "suite/gtest/message.h"
 #include "suite/run/isolated_check.h"
@@ -51,7 +50,8 @@ std::string ThisProgram() {
 // One device as all its tests share it.
 class Subject {
  public:
-  Subject(const ConformanceTests& tests, std::source_location where) : tests_(tests), where_(where) {
+  Subject(const ConformanceTests& tests, std::source_location where)
+      : tests_(tests), where_(where) {
     if (tests.device != nullptr) {
       attachment_ = OpenDeviceOps(tests.device, tests.options);
     } else if (tests.attach.empty()) {
@@ -163,8 +163,12 @@ class ConformanceTest : public testing::Test {
   void Judge(const CheckResult& result) {
     switch (result.outcome) {
       case Outcome::kNotApplicable:
-      case Outcome::kNotObservable: Skip(result.outcome, result.because); return;
-      default: RecordProperty("outcome", Name(result.outcome)); break;
+      case Outcome::kNotObservable:
+        Skip(result.outcome, result.because);
+        return;
+      default:
+        RecordProperty("outcome", Name(result.outcome));
+        break;
     }
     const bool warning = result.outcome == Outcome::kWarn;
     if (result.outcome == Outcome::kPass) return;
@@ -192,8 +196,8 @@ class ConformanceTest : public testing::Test {
     const auto directory = OutDirectory();
     std::error_code error;
     std::filesystem::create_directories(directory, error);
-    const auto path =
-        directory / (LegalName(subject_->suite().substr(sizeof "Vitro")) + "." + result.id + ".vitro");
+    const auto path = directory / (LegalName(subject_->suite().substr(sizeof "Vitro")) + "." +
+                                   result.id + ".vitro");
     std::ofstream file(path);
     file << result.program;
     file.close();

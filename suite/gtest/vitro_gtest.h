@@ -7,17 +7,19 @@
 //     return RUN_ALL_TESTS();
 //   }
 //
-// Every check becomes one test, `Vitro/<device>.<check id with '_' for '.' and '-'>`, so that filters,
-// sharding, repetition and the XML output of GoogleTest work as for any other test. Each runs in a
-// forked child with a deadline: a device that crashes or hangs fails one test. What a check cannot ask
-// of this device is skipped, with the reason.
+// Every check becomes one test, `Vitro/<device>.<check id with '_' for '.' and '-'>`, so that
+// filters, sharding, repetition and the XML output of GoogleTest work as for any other test. Each
+// runs in a forked child with a deadline: a device that crashes or hangs fails one test. What a
+// check cannot ask of this device is skipped, with the reason.
 //
-// The test `Vitro/<device>.probe` looks at the device once, when the first of the tests runs. If that
-// is not possible, the first test of the process that noticed fails, and the others are skipped.
+// The test `Vitro/<device>.probe` looks at the device once, when the first of the tests runs. If
+// that is not possible, the first test of the process that noticed fails, and the others are
+// skipped.
 //
 // Environment:
 //   VITRO_IN_PROCESS=1   no child processes and no deadlines, for debuggers
-//   VITRO_OUT=DIR        where the programs of failed checks go; default: the tests' temporary directory
+//   VITRO_OUT=DIR        where the programs of failed checks go; default: the tests' temporary
+//   directory
 //
 // Children are forked: let no threads of your own run while these tests do.
 #pragma once
@@ -51,8 +53,8 @@ struct ConformanceTests {
 };
 
 // To be called before RUN_ALL_TESTS(), in main() or by a static initialiser, once for each device.
-// Never fails and never touches the device: what is wrong with the arguments fails the test `probe`.
-// Failures are shown at `where`.
+// Never fails and never touches the device: what is wrong with the arguments fails the test
+// `probe`. Failures are shown at `where`.
 void RegisterConformanceTests(const ConformanceTests& tests,
                               std::source_location where = std::source_location::current());
 

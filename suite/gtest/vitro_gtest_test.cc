@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// vitro_gtest from outside: a binary that uses it is run, and its output and exit code are looked at.
+// vitro_gtest from outside: a binary that uses it is run, and its output and exit code are looked
+// at.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/wait.h>
@@ -27,9 +28,10 @@ Outcome RunVictim(const std::string& variables, const std::string& arguments) {
   const std::string out = std::filesystem::path(testing::TempDir()) /
                           ("vitro-gtest-test-" + std::to_string(::getpid()));
   // Not what the ctest around this asks for.
-  const std::string command = "env -u GTEST_TOTAL_SHARDS -u GTEST_SHARD_INDEX -u GTEST_OUTPUT "
-                              "-u GTEST_FILTER VITRO_OUT=" + out + " " + variables + " " +
-                              VITRO_VICTIM + " --gtest_color=no " + arguments + " 2>&1";
+  const std::string command =
+      "env -u GTEST_TOTAL_SHARDS -u GTEST_SHARD_INDEX -u GTEST_OUTPUT "
+      "-u GTEST_FILTER VITRO_OUT=" +
+      out + " " + variables + " " + VITRO_VICTIM + " --gtest_color=no " + arguments + " 2>&1";
   Outcome outcome;
   FILE* pipe = ::popen(command.c_str(), "r");
   if (pipe == nullptr) return outcome;
@@ -76,8 +78,8 @@ TEST(VitroGtest, AFailureSaysEverything) {
   for (const char* what :
        {"victim_main.cc", "fail: used.length.is-true",
         "requirement dev.basic.virtqueues.the-virtqueue-used-ring.2 (VIRTIO 1.4, 2.7.8",
-        "accepted    len <= ", "observed    len = ", "sent: ", "trace (the last steps):", "publish ",
-        "again: " VITRO_VICTIM " --gtest_filter=Vitro/victim.used_length_is_true\n",
+        "accepted    len <= ", "observed    len = ", "sent: ", "trace (the last steps):",
+        "publish ", "again: " VITRO_VICTIM " --gtest_filter=Vitro/victim.used_length_is_true\n",
         "VITRO_IN_PROCESS=1"})
     EXPECT_THAT(outcome.output, HasSubstr(what));
   // The program is there and is one.
@@ -102,8 +104,9 @@ TEST(VitroGtest, AWarningPassesUnlessStrict) {
 }
 
 TEST(VitroGtest, ACrashFailsOneTestAndTheOthersRun) {
-  const Outcome outcome = RunVictim("VITRO_VICTIM=fault=crash-on-notify",
-                                    "--gtest_filter=*.used_length_is_true:*.features_offer_version_1");
+  const Outcome outcome =
+      RunVictim("VITRO_VICTIM=fault=crash-on-notify",
+                "--gtest_filter=*.used_length_is_true:*.features_offer_version_1");
   EXPECT_EQ(outcome.exit_code, 1);
   EXPECT_THAT(outcome.output, HasSubstr("crash: used.length.is-true"));
   EXPECT_THAT(outcome.output, HasSubstr("the last step was: notify"));
@@ -151,8 +154,8 @@ TEST(VitroGtest, SelectsShardsAndRepeats) {
   const size_t tests = Count(all, "\n  ");
   size_t ran = 0;
   for (int shard = 0; shard < 2; ++shard) {
-    const Outcome outcome = RunVictim(
-        select + " GTEST_TOTAL_SHARDS=2 GTEST_SHARD_INDEX=" + std::to_string(shard), "");
+    const Outcome outcome =
+        RunVictim(select + " GTEST_TOTAL_SHARDS=2 GTEST_SHARD_INDEX=" + std::to_string(shard), "");
     EXPECT_EQ(outcome.exit_code, 0) << outcome.output;
     ran += Count(outcome.output, "[ RUN      ]");
   }

@@ -175,8 +175,9 @@ class LearnedGrammar : public Grammar {
 
  private:
   static Exchange Make(const LearnedShape& shape) {
-    return {fmt::format("{} readable zero bytes, {} writable", shape.readable, shape.writable),
-            shape.queue, Bytes(shape.readable), shape.writable, std::nullopt, 0};
+    return {fmt::format("{} readable bytes {:#04x}, {} writable", shape.readable, shape.fill,
+                        shape.writable),
+            shape.queue, Bytes(shape.readable, shape.fill), shape.writable, std::nullopt, 0};
   }
   std::vector<LearnedShape> shapes_;
 };

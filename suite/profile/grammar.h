@@ -56,6 +56,7 @@ class Grammar {
 struct LearnedShape {
   uint32_t queue = 0;
   uint32_t readable = 0, writable = 0;  // bytes
+  uint8_t fill = 0;                     // every device-readable byte
 };
 
 struct DeviceFacts;

@@ -65,7 +65,7 @@ CheckResult ResultFromJson(const json& from) {
 json ToJson(const DeviceFacts& facts) {
   json learned = json::array();
   for (const LearnedShape& shape : facts.learned)
-    learned.push_back({shape.queue, shape.readable, shape.writable});
+    learned.push_back({shape.queue, shape.readable, shape.writable, shape.fill});
   return {{"device_id", facts.device_id},
           {"vendor_id", facts.vendor_id},
           {"name", facts.name},
@@ -88,7 +88,7 @@ DeviceFacts FactsFromJson(const json& from) {
   facts.config = FromHex(from.at("config").get<std::string>()).value_or(Bytes());
   facts.queue_max_sizes = from.at("queue_max_sizes").get<std::vector<uint32_t>>();
   for (const json& shape : from.at("learned"))
-    facts.learned.push_back({shape.at(0), shape.at(1), shape.at(2)});
+    facts.learned.push_back({shape.at(0), shape.at(1), shape.at(2), shape.at(3)});
   return facts;
 }
 

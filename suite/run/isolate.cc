@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include <algorithm>
@@ -126,7 +127,7 @@ IsolatedJob::~IsolatedJob() {
 
 std::optional<IsolatedJob::Ending> IsolatedJob::Advance() {
   char buffer[65536];
-  for (;;) {
+  while (!at_end_) {
     const ssize_t got = ::read(pipe_.get(), buffer, sizeof buffer);
     if (got > 0) {
       received_.append(buffer, static_cast<size_t>(got));
@@ -135,9 +136,15 @@ std::optional<IsolatedJob::Ending> IsolatedJob::Advance() {
       continue;
     }
     if (got < 0 && errno == EINTR) continue;
-    if (got == 0) return Finish(false);
-    break;
+    if (got < 0) break;
+    // It is dead or dying, or it closed its files and goes on: then its deadline holds all the
+    // same.
+    pipe_ = UniqueFd(static_cast<int>(::syscall(SYS_pidfd_open, pid_, 0)));
+    if (!pipe_) return Finish(false);
+    at_end_ = true;
   }
+  pollfd ended{pipe_.get(), POLLIN, 0};
+  if (at_end_ && ::poll(&ended, 1, 0) == 1) return Finish(false);
   if (deadline_.Passed()) return Finish(true);
   return std::nullopt;
 }
@@ -158,12 +165,20 @@ IsolatedJob::Ending IsolatedJob::Finish(bool timed_out) {
     received_.pop_back();
     ending.answer = std::move(received_);
   }
+  int status = 0;
+  auto reap = [&](int flags) {
+    pid_t got;
+    while ((got = ::waitpid(pid_, &status, flags)) < 0 && errno == EINTR) {
+    }
+    return got != 0;
+  };
+  // A child that died on its own did not hang, even if a process that it left behind kept its pipe.
+  const bool ended = timed_out && !complete && reap(WNOHANG);
+  if (ended) ending.timed_out = false;
   // After a complete answer nothing that the child still does matters; after end of file it is dead
   // or dying. The group goes too: what the device started must not outlive it.
   if (complete || timed_out) ::kill(-pid_, SIGKILL);
-  int status = 0;
-  while (::waitpid(pid_, &status, 0) < 0 && errno == EINTR) {
-  }
+  if (!ended) reap(0);
   ::kill(-pid_, SIGKILL);
   pid_ = -1;
   if (WIFSIGNALED(status)) {

@@ -66,7 +66,8 @@ class IsolatedJob {
   Deadline deadline_;
   Clock::time_point start_ = Clock::now();
   FlightRecorder recorder_;
-  UniqueFd pipe_;
+  UniqueFd pipe_;  // the child's answer; after its end, the child itself as a pidfd
+  bool at_end_ = false;
   UniqueFd output_;
   int pid_ = -1;
   std::string received_;

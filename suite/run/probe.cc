@@ -79,7 +79,7 @@ bool Uses(Attachment& attachment, const DeviceFacts& facts, const LearnedShape& 
     Context context(session, facts, nullptr);
     try {
       context.Up({.queues = std::min(facts.queue_count, kLearnQueues), .prepare = false});
-      context.Publish({"", shape.queue, Bytes(shape.readable), shape.writable, std::nullopt, 0});
+      context.Publish({"", shape.queue, Bytes(shape.readable, shape.fill), shape.writable, std::nullopt, 0});
       context.Notify(shape.queue);
       return {{"used", context.WaitUsed(shape.queue, 1).value == 1 && !context.failed()}};
     } catch (const CheckEnded&) {
@@ -91,7 +91,9 @@ bool Uses(Attachment& attachment, const DeviceFacts& facts, const LearnedShape& 
 
 void Learn(Attachment& attachment, DeviceFacts& facts, Duration limit) {
   for (uint32_t queue = 0; queue < std::min(facts.queue_count, kLearnQueues); ++queue) {
-    for (LearnedShape shape : {LearnedShape{queue, 64, 64}, {queue, 64, 0}, {queue, 0, 64}}) {
+    // Ones before zeros: in many protocols a zero is an identifier that must not be.
+    for (LearnedShape shape : {LearnedShape{queue, 64, 64, 1}, {queue, 64, 0, 1}, {queue, 0, 64, 0},
+                               {queue, 64, 64, 0}, {queue, 64, 0, 0}}) {
       if (!Uses(attachment, facts, shape, limit)) continue;
       facts.learned.push_back(shape);
       break;

@@ -61,7 +61,8 @@ Result<> ReadSelectionFile(const std::string& path, Selection& selection) {
     if (from == std::string::npos) continue;
     line = line.substr(from, line.find_last_not_of(" \t\r") - from + 1);
     if (line[0] == '-')
-      selection.exclude.push_back(line.substr(1));
+      selection.exclude.push_back(
+          line.substr(std::min(line.size(), line.find_first_not_of(" \t", 1))));
     else
       selection.include.push_back(line);
   }

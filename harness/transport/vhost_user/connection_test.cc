@@ -26,6 +26,7 @@ class FakePeer : public Peer {
   int output_fd() const override { return -1; }
   void Pump() override {}
   std::string Ended() override { return how_; }
+  bool EndedBySignal() override { return how_.find("was killed by signal") != std::string::npos; }
   bool EndedCleanly() override { return how_ == "process 7 exited with code 0"; }
   std::string Output() override { return "first line\nlast words\n"; }
   std::string LastWords() override { return "first line | last words"; }
