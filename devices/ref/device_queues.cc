@@ -143,6 +143,7 @@ void DeviceCore::SpoilBuffers(const Chain& chain) const {
 bool DeviceCore::SpuriousNotification(uint32_t index) {
   Queue& queue = queues_[index];
   if (fault("spurious-notify-breaks")) Broken(index, "a notification without a buffer");
+  if (fault("spurious-notify-signals")) return true;
   if (!fault("spurious-notify-uses") || !queue.last) return false;
   queue.ring.Use(*queue.last);
   return queue.ring.NotificationDue();

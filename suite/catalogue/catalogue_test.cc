@@ -177,13 +177,15 @@ TEST(Hole, EveryObservableRowOutsideTheCheckedAreasIsOne) {
   }
 }
 
+// There only what a driver alone cannot bring about, and what is not driven yet; of those, some have
+// checks all the same. That no other row is left without is tested with the checks.
 TEST(Hole, InTheCheckedAreasThatIsPackedSuspendPeerAndStressOnly) {
   for (const Requirement& each : Catalogue::Get().all()) {
     if (each.observable == Observable::kNone || !HasChecks(each.area)) continue;
     const bool out_of_reach = each.observable != Observable::kDriver ||
                               each.id.starts_with("dev.basic.packed-virtqueues.") ||
                               each.id.starts_with("dev.basic.init.device-suspend.");
-    EXPECT_EQ(!Catalogue::Get().HoleReason(each.id).empty(), out_of_reach) << each.id;
+    EXPECT_TRUE(out_of_reach || Catalogue::Get().HoleReason(each.id).empty()) << each.id;
   }
 }
 

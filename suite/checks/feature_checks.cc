@@ -473,7 +473,24 @@ void AddOfferChecks(std::vector<Check>& list) {
   });
 }
 
+void TakesSomething(Context& c) {
+  c.Up({.driver_ok = false});
+  c.Do(op::ReadStatus{});
+  c.Expect(Accept::Masked(status::kFeaturesOk, status::kFeaturesOk), "derived.features.usable",
+           "FEATURES_OK stays set for some set of the offered features");
+}
+
 void AddSubsetChecks(std::vector<Check>& list) {
+  list.push_back({
+      .id = "features.subset.any",
+      .title = "Some set of the offered features is accepted",
+      .section = "2.2",
+      .requirements = {"derived.features.usable"},
+      .tags = {},
+      .needs = {},
+      .faults = {"high-features-lost", "entropy:high-features-lost"},
+      .run = TakesSomething,
+  });
   list.push_back({
       .id = "features.subset.least",
       .title = "The device works with a driver that accepts as few features as it may",

@@ -138,6 +138,20 @@ void SpuriousNotifications(Context& c) {
   }
 }
 
+void NotifiesOnlyForUsedBuffers(Context& c) {
+  c.Up();
+  const uint32_t queue = c.request_queue();
+  c.Submit(c.grammar().Request(0), "derived.used.progress");
+  c.Do(op::Quiesce{});
+  c.Do(op::TakeNotifications{queue});
+  c.Notify(queue);
+  c.Notify(queue);
+  c.Do(op::Quiesce{});
+  c.Do(op::TakeNotifications{queue});
+  c.Expect(Accept::Equal(0), "derived.notification.spurious-used",
+           "no used buffer notification comes where no buffer was used");
+}
+
 void NoSuchQueue(Context& c) {
   c.Up();
   c.BeginHostile();
@@ -211,6 +225,17 @@ void AddSuppressionChecks(std::vector<Check>& list) {
                  "experimental:spurious-notify-uses", "spurious-notify-breaks",
                  "entropy:spurious-notify-breaks", "experimental:spurious-notify-breaks"},
       .run = SpuriousNotifications,
+  });
+  list.push_back({
+      .id = "suppression.spurious.not-answered",
+      .title = "A notification without a buffer is not answered with one",
+      .section = "2.3",
+      .requirements = {"derived.notification.spurious-used"},
+      .tags = {"odd"},
+      .needs = {.requests = true},
+      .faults = {"spurious-notify-signals", "entropy:spurious-notify-signals",
+                 "experimental:spurious-notify-signals"},
+      .run = NotifiesOnlyForUsedBuffers,
   });
   list.push_back({
       .id = "suppression.spurious.no-such-queue",

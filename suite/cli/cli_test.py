@@ -34,9 +34,9 @@ AT_ONCE_S = 10  # what needs no device must not take longer, also on a busy mach
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 # Faults of ref:blk, from all over the life of a device; each makes some check fail or crash.
 FAULTS = [
-    "reset-keeps-status", "features-ok-refused-subset", "config-byte-reads-wrong", "used-len-exceeds-buffer",
+    "reset-keeps-status", "config-read-only-writable", "used-len-exceeds-buffer",
     "used-id-wrong", "write-past-buffer", "avail-wrap-lost", "indirect-one-entry", "chain-limit-8",
-    "no-interrupt-flag-ignored", "event-idx-off-by-one", "bad-address-crash", "reset-keeps-index",
+    "notification-lost", "event-idx-off-by-one", "bad-address-crash", "reset-keeps-index",
 ]
 
 Done = collections.namedtuple("Done", "code out err seconds")
@@ -100,8 +100,10 @@ DEVICES = {
     "many_queues": (
         "static void many(vitro_device* d, vitro_identity* i) "
         "{ identity(d, i); i->queue_count = 65536; }\n"
-        "static uint32_t size(vitro_device* d, uint32_t q) { (void)d, (void)q; return 32768; }",
-        "mine.identity = many; mine.queue_max_size = size;"),
+        "static uint32_t size(vitro_device* d, uint32_t q) { (void)d, (void)q; return 64; }\n"
+        "static int setup(vitro_device* d, uint32_t q, const vitro_queue* s) "
+        "{ return q == 0 ? queue_setup(d, q, s) : 0; }",
+        "mine.identity = many; mine.queue_max_size = size; mine.queue_setup = setup;"),
     "all_queues": (
         "static void many(vitro_device* d, vitro_identity* i) "
         "{ identity(d, i); i->queue_count = 0xffffffffu; }", "mine.identity = many;"),
@@ -119,8 +121,10 @@ DEVICES = {
         "far.driver_address |= UINT64_C(1) << 62; far.device_address |= UINT64_C(1) << 62; "
         "return queue_setup(d, q, &far); }", "mine.queue_setup = elsewhere;"),
     "huge_rings": (
-        "static uint32_t size(vitro_device* d, uint32_t q) { (void)d; return q == 0 ? 1u << 31 : 0; }",
-        "mine.queue_max_size = size;"),
+        "static uint32_t size(vitro_device* d, uint32_t q) { (void)d; return q == 0 ? 1u << 31 : 0; }\n"
+        "static int setup(vitro_device* d, uint32_t q, const vitro_queue* s) "
+        "{ (void)q; if (s->queue_size == 0) return -1; d->queue = *s; return 0; }",
+        "mine.queue_max_size = size; mine.queue_setup = setup;"),
     "chatty": at_notify("for (int i = 0; i < 20000; ++i) d->host->log(d->host->context, \"noise\");"
                         "fprintf(stderr, \"\\x1b[31mred\\xff\\n\");"),
 }
