@@ -29,12 +29,10 @@ Outcome OutcomeOf(const Error& error, Transport* transport) {
 
 // What a session that ended, by itself or by an error, amounts to.
 void Conclude(Session& session, CheckResult& result) {
-  for (const Finding& finding : session.findings())
-    result.findings.push_back({finding, Weigh(finding)});
   // The heaviest first; within the same weight, in the order in which they were made.
-  std::stable_sort(result.findings.begin(), result.findings.end(), [](const auto& a, const auto& b) {
-    return static_cast<int>(a.severity) < static_cast<int>(b.severity);
-  });
+  for (Outcome weight : {Outcome::kFail, Outcome::kWarn, Outcome::kInfo})
+    for (const Finding& finding : session.findings())
+      if (Weigh(finding) == weight) result.findings.push_back({finding, weight});
   result.trace = session.TraceTail(kTraceTail);
   result.program = ToText(session.program(result.id));
   result.device_log = session.transport().DeviceLog();

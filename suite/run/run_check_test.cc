@@ -147,10 +147,9 @@ TEST_F(RunCheckTest, ErrorsAreNobodysFailure) {
       {ErrorKind::kTimeout, Outcome::kHang},
       {ErrorKind::kUnsupported, Outcome::kNotObservable},
       {ErrorKind::kDeviceLost, Outcome::kDeviceLost}};
-  for (auto [kind, outcome] : outcomes) {
-    attachment.prepare = [kind = kind](MortalDevice& device) {
-      device.broken = Error{kind, "no way"};
-    };
+  for (const auto& [kind, outcome] : outcomes) {
+    const Error error{kind, "no way"};
+    attachment.prepare = [=](MortalDevice& device) { device.broken = error; };
     const CheckResult result = Perform([](Context& c) { c.Do(op::Notify{0}); });
     EXPECT_EQ(result.outcome, outcome) << Name(kind);
     EXPECT_EQ(result.because, "no way");
