@@ -81,6 +81,20 @@ void WriteChip(HtmlWriter& out, Outcome outcome) {
 
 namespace {
 
+// The attach string as far as it fits a heading; all of it stands with the device's identity.
+std::string ShortAttach(const Json& run) {
+  constexpr size_t kMost = 48;
+  const std::string text = OneLine(Str(run.at("device"), "attach"));
+  if (text.size() <= kMost) return text;
+  // Cut between options where there are any, and never inside a character.
+  size_t end = text.rfind(',', kMost);
+  if (end == std::string::npos || end < kMost / 2) {
+    end = kMost;
+    while (end > 0 && (static_cast<uint8_t>(text[end]) & 0xc0) == 0x80) --end;
+  }
+  return text.substr(0, end) + "…";
+}
+
 void WriteHead(HtmlWriter& out, const Json& run) {
   out << "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
          "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
@@ -88,7 +102,7 @@ void WriteHead(HtmlWriter& out, const Json& run) {
          "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; "
          "style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:; base-uri 'none'; "
          "form-action 'none'\">\n<link rel=\"icon\" href=\"data:,\">\n<title>"
-      << Verdict(run) << ": " << OneLine(Str(run.at("device"), "attach"))
+      << Verdict(run) << ": " << ShortAttach(run)
       << " – Vitro</title>\n<style>\n";
   out.Embed(kStyle);
   out << "</style>\n</head>\n<body>\n";
@@ -128,7 +142,7 @@ void WriteMasthead(HtmlWriter& out, const Json& run) {
   out << "<header class=\"masthead " << VerdictClass(verdict)
       << "\">\n<p class=\"kicker\"><b>Vitro</b> " << Str(run.at("spec"), "name") << " "
       << Str(run.at("spec"), "version") << " conformance report</p>\n<h1><span class=\"verdict\">"
-      << shown << "</span> <span class=\"of\">" << OneLine(Str(run.at("device"), "attach"))
+      << shown << "</span> <span class=\"of\">" << ShortAttach(run)
       << "</span></h1>\n<p class=\"lede\">";
   out << Count(Int(totals, "results"), "check") << ": <b>" << Int(totals.at("by_outcome"), "pass")
       << "</b> passed, <b>" << Sum(totals, IsViolation) << "</b> failed, <b>"
