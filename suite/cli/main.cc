@@ -14,12 +14,15 @@ constexpr const char* kDescription =
     "Vitro drives a virtio device as a driver would, judges every step by VIRTIO 1.4, and reports.";
 
 constexpr const char* kFooter = R"(Attach strings say where the device is:
-  ref:blk                             a reference device of Vitro's own (ref:blk,fault=used-len-zero: with
-                                      a seeded fault; 'vitro list faults' shows them)
-  inproc:./libmydev.so                a library with the C ABI of devices/abi/vitro_device.h
+  ref:blk                             a reference device of Vitro's own (ref:blk,fault=last-byte-refused:
+                                      with a seeded fault; 'vitro list faults' shows them)
+  inproc:./libmydev.so                a library with the C ABI of devices/abi/vitro_device.h; what
+                                      follows a comma goes to the device
   vhost-user:/run/blk.sock,type=blk   a vhost-user back-end that runs
   'vhost-user:blk,type=blk,spawn="my-backend --socket {path}"'
                                       the same, started by Vitro, a fresh one for every check
+  vhost-user does not tell the device type: type= does, by name or id. queues=N where the back-end
+  claims more than it serves; server=1 where it connects to Vitro. README.md has all options.
 
 Examples:
   vitro run ref:blk                              every check; reports in ./vitro-report
@@ -31,7 +34,8 @@ Examples:
 Exit codes: 0 conformant, 1 not conformant, 2 usage or selection error, 3 nothing ran, 4 the device
 could not be attached, 5 harness error, 130 interrupted (a partial report was written).
 
-A run writes to the device. Never name a disk that holds something you want to keep.)";
+A run writes to the device (block devices: the first 128 sectors). Never name a disk that holds
+something you want to keep.)";
 
 void AttachReferenceDevices() {
   std::string names;
