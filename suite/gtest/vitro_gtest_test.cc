@@ -23,15 +23,24 @@ struct Outcome {
   std::string output;
 };
 
+// Where the victims leave their programs; gone when the tests are over.
+struct OutDirectory {
+  ~OutDirectory() {
+    std::error_code error;
+    std::filesystem::remove_all(path, error);
+  }
+  const std::string path = std::filesystem::path(testing::TempDir()) /
+                           ("vitro-gtest-test-" + std::to_string(::getpid()));
+};
+
 // Runs the victim by the shell: `variables` as "NAME=value NAME=value", arguments as text.
 Outcome RunVictim(const std::string& variables, const std::string& arguments) {
-  const std::string out = std::filesystem::path(testing::TempDir()) /
-                          ("vitro-gtest-test-" + std::to_string(::getpid()));
+  static const OutDirectory out;
   // Not what the ctest around this asks for.
   const std::string command =
       "env -u GTEST_TOTAL_SHARDS -u GTEST_SHARD_INDEX -u GTEST_OUTPUT "
       "-u GTEST_FILTER VITRO_OUT=" +
-      out + " " + variables + " " + VITRO_VICTIM + " --gtest_color=no " + arguments + " 2>&1";
+      out.path + " " + variables + " " + VITRO_VICTIM + " --gtest_color=no " + arguments + " 2>&1";
   Outcome outcome;
   FILE* pipe = ::popen(command.c_str(), "r");
   if (pipe == nullptr) return outcome;
