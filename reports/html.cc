@@ -102,8 +102,7 @@ void WriteHead(HtmlWriter& out, const Json& run) {
          "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; "
          "style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:; base-uri 'none'; "
          "form-action 'none'\">\n<link rel=\"icon\" href=\"data:,\">\n<title>"
-      << Verdict(run) << ": " << ShortAttach(run)
-      << " – Vitro</title>\n<style>\n";
+      << Verdict(run) << ": " << ShortAttach(run) << " – Vitro</title>\n<style>\n";
   out.Embed(kStyle);
   out << "</style>\n</head>\n<body>\n";
 }

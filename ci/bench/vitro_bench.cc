@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What Vitro itself costs: each benchmark is one step of a run, on the reference devices, in-process.
-// "direct" is the driver alone (SplitQueue over DirectTransport), "session" the same under the
-// oracle, with the trace kept: their ratio is the price of judging.
+// What Vitro itself costs: each benchmark is one step of a run, on the reference devices,
+// in-process. "direct" is the driver alone (SplitQueue over DirectTransport), "session" the same
+// under the oracle, with the trace kept: their ratio is the price of judging.
 #include <benchmark/benchmark.h>
 
 #include <cstdio>

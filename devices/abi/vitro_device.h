@@ -6,9 +6,10 @@
  * plays the driver: it negotiates, sets up queues, notifies; the device reaches guest memory and
  * raises notifications through the vitro_host it was created with.
  *
- * Versions. Every struct starts with its size as its author compiled it; members are only ever added
- * at the end, so that either side may be older: a member beyond the other side's size is absent.
- * VITRO_ABI_VERSION changes only when that is not enough, and then the two sides refuse each other.
+ * Versions. Every struct starts with its size as its author compiled it; members are only ever
+ * added at the end, so that either side may be older: a member beyond the other side's size is
+ * absent. VITRO_ABI_VERSION changes only when that is not enough, and then the two sides refuse
+ * each other.
  *
  * Threads. Vitro calls a device from one thread at a time. A device may do work on threads of its
  * own and call the host from them; run() then returns 0 only when those are idle as well.
@@ -33,20 +34,20 @@ typedef struct vitro_device vitro_device;
 typedef struct vitro_host {
   uint32_t size;
   uint32_t abi_version;
-  void *context; /* first argument of every call below */
+  void* context; /* first argument of every call below */
   /* Copy from or to guest memory. 0, or -1 (and nothing is copied) unless all of
    * [address, address + length) is guest memory. */
-  int (*read)(void *context, uint64_t address, void *to, uint64_t length);
-  int (*write)(void *context, uint64_t address, const void *from, uint64_t length);
+  int (*read)(void* context, uint64_t address, void* to, uint64_t length);
+  int (*write)(void* context, uint64_t address, const void* from, uint64_t length);
   /* A direct pointer to the same bytes, valid until destroy(); NULL unless they are guest memory
    * and lie in one region. Accesses through it are seen by the host all the same. */
-  void *(*map)(void *context, uint64_t address, uint64_t length);
+  void* (*map)(void* context, uint64_t address, uint64_t length);
   /* A used buffer notification for one queue (2.3). */
-  void (*signal_queue)(void *context, uint16_t queue);
+  void (*signal_queue)(void* context, uint16_t queue);
   /* A device configuration change notification (2.3). */
-  void (*signal_config)(void *context);
+  void (*signal_config)(void* context);
   /* One line of text for the person at the other end, e.g. why create() failed. */
-  void (*log)(void *context, const char *line);
+  void (*log)(void* context, const char* line);
 } vitro_host;
 
 typedef struct vitro_identity {
@@ -76,62 +77,63 @@ typedef struct vitro_mmio_ops vitro_mmio_ops;
 typedef struct vitro_device_ops {
   uint32_t size;
   uint32_t abi_version; /* VITRO_ABI_VERSION */
-  const char *name;     /* for people */
+  const char* name;     /* for people */
 
   /* A new device after power-on reset. `options` is the rest of the attach string
    * ("key=value,key=value", never NULL). On -1 the reason has been given to host->log. */
-  int (*create)(const vitro_host *host, const char *options, vitro_device **device);
+  int (*create)(const vitro_host* host, const char* options, vitro_device** device);
   /* Ends the device; it calls the host no more. */
-  void (*destroy)(vitro_device *device);
+  void (*destroy)(vitro_device* device);
   /* Fills the members that fit in identity->size. */
-  void (*identity)(vitro_device *device, vitro_identity *identity);
+  void (*identity)(vitro_device* device, vitro_identity* identity);
 
   /* Feature bits 0-63 and 64-127 (2.2). */
-  void (*offered_features)(vitro_device *device, uint64_t words[2]);
-  void (*accept_features)(vitro_device *device, const uint64_t words[2]);
+  void (*offered_features)(vitro_device* device, uint64_t words[2]);
+  void (*accept_features)(vitro_device* device, const uint64_t words[2]);
 
-  /* Device status (2.1). set_status is not called with 0: that is reset(). After it the driver reads
-   * the status back, and so learns e.g. whether FEATURES_OK was taken. */
-  uint8_t (*get_status)(vitro_device *device);
-  void (*set_status)(vitro_device *device, uint8_t status);
+  /* Device status (2.1). set_status is not called with 0: that is reset(). After it the driver
+   * reads the status back, and so learns e.g. whether FEATURES_OK was taken. */
+  uint8_t (*get_status)(vitro_device* device);
+  void (*set_status)(vitro_device* device, uint8_t status);
   /* Device reset (2.4). get_status() reads 0 once it is complete; run() may be needed for that. */
-  void (*reset)(vitro_device *device);
+  void (*reset)(vitro_device* device);
 
   /* Device-specific configuration space (2.5). width is 1, 2, 4 or 8 bytes, any offset is tried.
    * A refused read leaves *value alone. */
-  int (*config_read)(vitro_device *device, uint32_t offset, void *value, uint32_t width);
-  int (*config_write)(vitro_device *device, uint32_t offset, const void *value, uint32_t width);
+  int (*config_read)(vitro_device* device, uint32_t offset, void* value, uint32_t width);
+  int (*config_write)(vitro_device* device, uint32_t offset, const void* value, uint32_t width);
   /* Configuration generation (2.5.1); optional where the device has no such count. */
-  uint32_t (*config_generation)(vitro_device *device);
+  uint32_t (*config_generation)(vitro_device* device);
 
   /* Largest queue size the device takes for this queue; 0 if the queue is not available. */
-  uint32_t (*queue_max_size)(vitro_device *device, uint32_t queue);
+  uint32_t (*queue_max_size)(vitro_device* device, uint32_t queue);
   /* Sets up and enables a queue. */
-  int (*queue_setup)(vitro_device *device, uint32_t queue, const vitro_queue *setup);
+  int (*queue_setup)(vitro_device* device, uint32_t queue, const vitro_queue* setup);
   /* Virtqueue reset (2.6.1), complete on return; optional (no VIRTIO_F_RING_RESET). */
-  int (*queue_reset)(vitro_device *device, uint32_t queue);
+  int (*queue_reset)(vitro_device* device, uint32_t queue);
   /* An available buffer notification (2.3). May come at any time and for any queue number. */
-  void (*notify)(vitro_device *device, uint32_t queue);
+  void (*notify)(vitro_device* device, uint32_t queue);
 
   /* Works until nothing more can be done without the driver or the outside world. Returns 1 if any
    * work was done, 0 if the device was idle. A device that works inside notify() returns 0. */
-  int (*run)(vitro_device *device);
+  int (*run)(vitro_device* device);
 
   /* "Change your configuration now": optional stimulus for tests. The device changes some field as
    * it might in operation and notifies; -1 if it has nothing to change. */
-  int (*stimulate_config_change)(vitro_device *device);
+  int (*stimulate_config_change)(vitro_device* device);
 
-  const vitro_pci_ops *pci;   /* optional */
-  const vitro_mmio_ops *mmio; /* optional */
+  const vitro_pci_ops* pci;   /* optional */
+  const vitro_mmio_ops* mmio; /* optional */
 } vitro_device_ops;
 
 /* The one symbol that a library exports. Returns NULL if it cannot serve that host version. */
-typedef const vitro_device_ops *(*vitro_device_entry_fn)(uint32_t host_abi_version);
+typedef const vitro_device_ops* (*vitro_device_entry_fn)(uint32_t host_abi_version);
 #define VITRO_DEVICE_ENTRY "vitro_device_entry"
 #if defined(__GNUC__)
 __attribute__((visibility("default")))
 #endif
-const vitro_device_ops *vitro_device_entry(uint32_t host_abi_version);
+const vitro_device_ops*
+vitro_device_entry(uint32_t host_abi_version);
 
 #ifdef __cplusplus
 }

@@ -44,8 +44,8 @@ std::string ToHex(ByteView bytes);
 // Fails with kUsage on an odd length or a character that is not hexadecimal.
 Result<Bytes> FromHex(std::string_view hex);
 
-// A pattern that depends on seed and position, so that misplaced bytes show. Position i of a pattern
-// is the same whatever the length.
+// A pattern that depends on seed and position, so that misplaced bytes show. Position i of a
+// pattern is the same whatever the length.
 uint8_t PatternByte(uint64_t seed, uint64_t position);
 // Bytes 8 * block to 8 * block + 7 of the pattern, as a little-endian word.
 uint64_t PatternBlock(uint64_t seed, uint64_t block);

@@ -20,7 +20,8 @@ class Deadline {
   Duration Left() const { return std::max(Duration{0}, Duration(at_ - Clock::now())); }
   // For poll(2): milliseconds left, rounded up so that a poll never returns early and spins.
   int LeftMs() const {
-    return static_cast<int>(std::chrono::ceil<milliseconds>(std::min(Left(), Duration(milliseconds(1 << 30)))).count());
+    return static_cast<int>(
+        std::chrono::ceil<milliseconds>(std::min(Left(), Duration(milliseconds(1 << 30)))).count());
   }
   Clock::time_point at() const { return at_; }
   static Deadline Sooner(Deadline a, Deadline b) { return a.at_ < b.at_ ? a : b; }

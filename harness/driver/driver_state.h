@@ -14,11 +14,11 @@
 namespace vitro {
 
 struct DriverState {
-  FeatureSet offered;   // as last read
-  FeatureSet accepted;  // as last written
-  uint8_t status = 0;   // as last written, or as read if read later
-  bool was_reset = false;  // a reset completed since DRIVER_OK was last set
-  bool hostile = false;    // the driver has stopped being a conforming one
+  FeatureSet offered;                     // as last read
+  FeatureSet accepted;                    // as last written
+  uint8_t status = 0;                     // as last written, or as read if read later
+  bool was_reset = false;                 // a reset completed since DRIVER_OK was last set
+  bool hostile = false;                   // the driver has stopped being a conforming one
   std::map<uint32_t, SplitQueue> queues;  // set up and not reset
 
   bool running() const { return (status & status::kDriverOk) != 0; }

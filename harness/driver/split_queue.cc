@@ -138,7 +138,8 @@ uint16_t SplitQueue::used_idx() const {
   return usable_ ? memory_.Load<uint16_t>(layout_.device + split::kRingIdx) : 0;
 }
 uint16_t SplitQueue::avail_event() const {
-  return usable_ ? memory_.Load<uint16_t>(layout_.device + split::AvailEventOffset(layout_.size)) : 0;
+  return usable_ ? memory_.Load<uint16_t>(layout_.device + split::AvailEventOffset(layout_.size))
+                 : 0;
 }
 
 SplitQueue::UsedElement SplitQueue::used_element(uint16_t index) const {

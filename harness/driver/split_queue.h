@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // SplitQueue: the driver's side of one split virtqueue (section 2.7): which descriptors are free,
-// which chains the device has, where both indices stand. It writes rings only through the Shadow, so
-// that the oracle can tell the driver's bytes from the device's. It judges nothing.
+// which chains the device has, where both indices stand. It writes rings only through the Shadow,
+// so that the oracle can tell the driver's bytes from the device's. It judges nothing.
 #pragma once
 
 #include <cstdint>
@@ -21,9 +21,9 @@ class SplitQueue {
   // A chain that was made available and not yet used.
   struct Chain {
     uint16_t head = 0;
-    std::vector<op::Segment> segments;    // in chain order
-    std::vector<uint16_t> descriptors;    // taken from the table, head first
-    GuestRange table;                     // the indirect table, empty if there is none
+    std::vector<op::Segment> segments;  // in chain order
+    std::vector<uint16_t> descriptors;  // taken from the table, head first
+    GuestRange table;                   // the indirect table, empty if there is none
     bool fresh = false;  // every device-writable byte held poison when it was made available
     uint64_t WritableLength() const;
   };
@@ -82,8 +82,8 @@ class SplitQueue {
   Shadow& shadow_;
   QueueLayout layout_;
   bool usable_;
-  uint16_t avail_idx_ = 0;   // as published
-  uint16_t held_idx_ = 0;    // including what is held back
+  uint16_t avail_idx_ = 0;  // as published
+  uint16_t held_idx_ = 0;   // including what is held back
   uint16_t last_used_ = 0;
   uint16_t avail_flags_ = 0;
   uint16_t used_event_ = 0;

@@ -16,8 +16,8 @@ class Allocator {
   explicit Allocator(const GuestMemory& memory)
       : end_(memory.regions().back().range.end()), next_(memory.regions().front().range.address) {}
 
-  // `align` is a power of two. The piece starts at an address that is a multiple of `align` and, with
-  // `skew`, that many bytes further. kHarness when memory is used up.
+  // `align` is a power of two. The piece starts at an address that is a multiple of `align` and,
+  // with `skew`, that many bytes further. kHarness when memory is used up.
   Result<uint64_t> Allocate(uint64_t length, uint64_t align = 16, uint64_t skew = 0) {
     const uint64_t start = ((next_ + kGuard + align - 1) & ~(align - 1)) + skew;
     if (start < next_ || length > end_ - kGuard || start > end_ - kGuard - length)

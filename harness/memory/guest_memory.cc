@@ -42,8 +42,8 @@ Result<GuestMemory> GuestMemory::Create(std::span<const GuestRange> ranges) {
 
 Result<GuestMemory> GuestMemory::CreateDefault() {
   constexpr uint64_t kMiB = 1 << 20;
-  static constexpr std::array<GuestRange, 2> kRegions = {
-      GuestRange{kMiB, 2 * kMiB}, GuestRange{3 * kMiB, 2 * kMiB}};
+  static constexpr std::array<GuestRange, 2> kRegions = {GuestRange{kMiB, 2 * kMiB},
+                                                         GuestRange{3 * kMiB, 2 * kMiB}};
   return Create(kRegions);
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// GuestMemory: the driver's memory as the device sees it: one memfd, mapped once, shown to the device
-// as one or more regions of guest-physical addresses. Addresses in no region are holes.
-// Must not know queues or devices.
+// GuestMemory: the driver's memory as the device sees it: one memfd, mapped once, shown to the
+// device as one or more regions of guest-physical addresses. Addresses in no region are holes. Must
+// not know queues or devices.
 #pragma once
 
 #include <cstdint>
@@ -37,8 +37,8 @@ class GuestMemory {
 
   // Regions must be page aligned, ascending and not overlap. Fails with kHarness.
   static Result<GuestMemory> Create(std::span<const GuestRange> regions);
-  // Two adjacent regions from 1 MiB on, 2 MiB each: small enough to compare often, and address 0 and
-  // everything above are holes.
+  // Two adjacent regions from 1 MiB on, 2 MiB each: small enough to compare often, and address 0
+  // and everything above are holes.
   static Result<GuestMemory> CreateDefault();
 
   GuestMemory(GuestMemory&&) noexcept;

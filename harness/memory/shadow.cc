@@ -7,7 +7,8 @@
 namespace vitro {
 namespace {
 
-constexpr uint64_t kMargin = 64 * 1024;  // compared beyond what was handed out, after every operation
+constexpr uint64_t kMargin =
+    64 * 1024;  // compared beyond what was handed out, after every operation
 constexpr uint64_t kBlock = 4096;
 
 void FillPoison(uint8_t* to, uint64_t length, uint64_t seed, uint64_t address) {

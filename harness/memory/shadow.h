@@ -11,8 +11,8 @@
 
 namespace vitro {
 
-// The poison of one byte. Seeds 2n and 2n + 1 differ in every bit of every byte, so that a byte that
-// still holds poison after the same request under both was certainly not written.
+// The poison of one byte. Seeds 2n and 2n + 1 differ in every bit of every byte, so that a byte
+// that still holds poison after the same request under both was certainly not written.
 uint8_t PoisonByte(uint64_t seed, uint64_t address);
 
 class Shadow {
@@ -44,8 +44,8 @@ class Shadow {
   uint64_t Offset(uint64_t address) const;
 
   GuestMemory& memory_;
-  Bytes known_;         // by file offset
-  uint64_t touched_;    // file offset: bytes below this were handed out or written by the driver
+  Bytes known_;       // by file offset
+  uint64_t touched_;  // file offset: bytes below this were handed out or written by the driver
 };
 
 }  // namespace vitro

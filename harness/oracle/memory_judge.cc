@@ -48,11 +48,14 @@ bool InOne(const std::vector<GuestRange>& ranges, uint64_t address, uint64_t* en
 
 Oracle::Oracle(GuestMemory& memory, Shadow& shadow, DriverState& state, const Abilities& abilities,
                Report report)
-    : memory_(memory), shadow_(shadow), state_(state), abilities_(abilities),
+    : memory_(memory),
+      shadow_(shadow),
+      state_(state),
+      abilities_(abilities),
       report_(std::move(report)) {}
 
-// Where the device may write now. Before DRIVER_OK that is nowhere (2.1.2), unless the carrier keeps
-// the status to itself, so that the device cannot know.
+// Where the device may write now. Before DRIVER_OK that is nowhere (2.1.2), unless the carrier
+// keeps the status to itself, so that the device cannot know.
 std::vector<GuestRange> Oracle::Writable() const {
   std::vector<GuestRange> ranges;
   if (!state_.running() && abilities_.Has(Ability::kDeviceStatus) && !state_.hostile) return ranges;
@@ -74,12 +77,15 @@ Oracle::Verdict Oracle::Classify(uint64_t address, uint64_t* run_end) const {
       *run_end = std::min(*run_end, range.end());
       return true;
     };
-    if (in(queue.DescTable())) return {kDescriptorTable, fmt::format("the descriptor table of queue {}", index)};
-    if (in(queue.AvailRing())) return {kDriverArea, fmt::format("the available ring of queue {}", index)};
+    if (in(queue.DescTable()))
+      return {kDescriptorTable, fmt::format("the descriptor table of queue {}", index)};
+    if (in(queue.AvailRing()))
+      return {kDriverArea, fmt::format("the available ring of queue {}", index)};
     if (in(queue.UsedRing()) && !state_.running())
       return {kBeforeDriverOk, fmt::format("the used ring of queue {} before DRIVER_OK", index)};
     for (const auto& chain : queue.outstanding()) {
-      if (in(chain.table)) return {kDescriptorTable, fmt::format("an indirect table of queue {}", index)};
+      if (in(chain.table))
+        return {kDescriptorTable, fmt::format("an indirect table of queue {}", index)};
       for (const op::Segment& segment : chain.segments) {
         if (!in({segment.address, segment.length})) continue;
         if (segment.writable)
@@ -143,7 +149,8 @@ void Oracle::JudgeFlags() {
     report_({event_idx ? "dev.basic.virtqueues.available-buffer-notification-suppression.3"
                        : "dev.basic.virtqueues.available-buffer-notification-suppression.1",
              fmt::format("the used ring of queue {} has unexpected flags", index),
-             event_idx ? "flags = 0" : "flags = 0 or 1", fmt::format("flags = {:#x}", flags), "", 0});
+             event_idx ? "flags = 0" : "flags = 0 or 1", fmt::format("flags = {:#x}", flags), "",
+             0});
   }
 }
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Oracle: what must hold after every operation, whatever a check looks for: bytes change only where
 // the device may write; used elements name outstanding chains, once, with a length that is true;
-// notifications come when owed (2.1.2, 2.4.1, 2.6.1, 2.7.5.1, 2.7.7, 2.7.8, 2.7.10). It drives nothing.
+// notifications come when owed (2.1.2, 2.4.1, 2.6.1, 2.7.5.1, 2.7.7, 2.7.8, 2.7.10). It drives
+// nothing.
 #pragma once
 
 #include <cstdint>
@@ -52,8 +53,8 @@ class Oracle {
   void QueueWasReset(uint32_t queue);
 
   // Notifications. Count() is called with every notification that is seen. Owes(): the device has
-  // used buffers for which a notification is due and none has come. Settle() judges and starts anew;
-  // `exact` if all that was to come has come.
+  // used buffers for which a notification is due and none has come. Settle() judges and starts
+  // anew; `exact` if all that was to come has come.
   void Count(uint32_t queue, uint64_t notifications);
   bool Owes(uint32_t queue) const;
   void Settle(uint32_t queue, bool exact);
@@ -83,8 +84,8 @@ class Oracle {
   DriverState& state_;
   const Abilities& abilities_;
   Report report_;
-  std::vector<GuestRange> fresh_;    // hold poison, and nobody wrote there since
-  std::vector<GuestRange> retired_;  // device-writable before the last device reset
+  std::vector<GuestRange> fresh_;          // hold poison, and nobody wrote there since
+  std::vector<GuestRange> retired_;        // device-writable before the last device reset
   std::set<uint32_t> reset_queues_;        // by virtqueue reset, since the last device reset
   std::vector<GuestRange> queue_retired_;  // the same of queues that were reset
   std::vector<GuestRange> ever_writable_;  // for hostile drivers: given to the device at any time

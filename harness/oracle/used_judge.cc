@@ -61,7 +61,8 @@ std::vector<Oracle::Taken> Oracle::TakeUsed(uint32_t index) {
     // With IN_ORDER one element may stand for a batch that ends with it (2.7.9).
     const size_t batch = in_order ? *position : 0;
     if (batch >= static_cast<size_t>(pending - done) && !state_.hostile)
-      report_({kOrder, fmt::format("queue {} used a buffer before those made available earlier", index),
+      report_({kOrder,
+               fmt::format("queue {} used a buffer before those made available earlier", index),
                fmt::format("one of the next {} buffers", pending - done),
                fmt::format("id = {}, which is the buffer after {} others, at used index {}",
                            element.id, batch, static_cast<uint16_t>(old_idx + done)),
@@ -82,11 +83,13 @@ std::vector<Oracle::Taken> Oracle::TakeUsed(uint32_t index) {
 void Oracle::JudgeChain(uint32_t index, const SplitQueue::Chain& chain, uint32_t length) {
   const uint64_t writable = chain.WritableLength();
   if (length > writable && !state_.hostile)
-    report_({kLength, fmt::format("the used length on queue {} is more than the buffer holds", index),
+    report_({kLength,
+             fmt::format("the used length on queue {} is more than the buffer holds", index),
              fmt::format("len <= {}", writable), fmt::format("len = {}", length), "", 0});
 
-  // What lies behind a gap is no part of the length: it counts from the first byte on, so that a device
-  // which writes but the last one, as a block device does on errors, has no larger length to tell.
+  // What lies behind a gap is no part of the length: it counts from the first byte on, so that a
+  // device which writes but the last one, as a block device does on errors, has no larger length to
+  // tell.
   constexpr uint64_t kGap = 4;
   uint64_t position = 0, untouched_run = 0, longest_run = 0, changed_beyond = 0, last_changed = 0;
   uint64_t gap = 0;
@@ -112,15 +115,16 @@ void Oracle::JudgeChain(uint32_t index, const SplitQueue::Chain& chain, uint32_t
   if (longest_run >= kSureRun)
     report_({kLength, fmt::format("queue {} used a buffer with bytes not written", index),
              fmt::format("the first {} bytes of the device-writable part written", length),
-             fmt::format("{} bytes in a row still hold what the driver left there", longest_run), "",
-             0});
+             fmt::format("{} bytes in a row still hold what the driver left there", longest_run),
+             "", 0});
   if (changed_beyond > 0)
-    report_({kLengthShort, fmt::format("the used length on queue {} is less than was written", index),
+    report_({kLengthShort,
+             fmt::format("the used length on queue {} is less than was written", index),
              fmt::format("len >= {}", last_changed + 1), fmt::format("len = {}", length), "", 0});
 }
 
-// A buffer without an element of its own, used with a batch: its device-writable bytes may have been
-// written, and how many is not told (2.7.9).
+// A buffer without an element of its own, used with a batch: its device-writable bytes may have
+// been written, and how many is not told (2.7.9).
 void Oracle::TakeUnseen(const SplitQueue::Chain& chain) {
   for (const op::Segment& segment : chain.segments) {
     if (!segment.writable) continue;
@@ -145,7 +149,8 @@ void Oracle::AddToLedger(uint32_t index, uint16_t old_idx, uint16_t new_idx) {
 
 void Oracle::SuppressionChanged(uint32_t index) {
   auto it = state_.queues.find(index);
-  if (it != state_.queues.end() && !it->second.outstanding().empty()) ledgers_[index].uncertain = true;
+  if (it != state_.queues.end() && !it->second.outstanding().empty())
+    ledgers_[index].uncertain = true;
 }
 
 void Oracle::Count(uint32_t index, uint64_t notifications) {

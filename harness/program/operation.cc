@@ -53,10 +53,8 @@ class Printer {
     return text;
   }
   template <typename T>
-    requires std::is_unsigned_v<T>
-  std::string Text(T value) const {
-    return value < 10 ? fmt::format("{}", value) : fmt::format("{:#x}", value);
-  }
+  requires std::is_unsigned_v<T> std::string Text(T value)
+  const { return value < 10 ? fmt::format("{}", value) : fmt::format("{:#x}", value); }
 
   bool shorten_;
   std::string text_;
@@ -94,10 +92,13 @@ bool Accepts(const op::Expect& expect, const Observation& observed) {
 std::string DescribeAccepted(const op::Expect& expect) {
   if (expect.kind == "refused" || expect.kind == "answered") return expect.kind;
   if (expect.kind == "bytes")
-    return fmt::format("bytes = {}{}", ToHex(ByteView(expect.bytes).first(std::min<size_t>(expect.bytes.size(), 64))),
-                       expect.bytes.size() > 64 ? ".." : "");
+    return fmt::format(
+        "bytes = {}{}",
+        ToHex(ByteView(expect.bytes).first(std::min<size_t>(expect.bytes.size(), 64))),
+        expect.bytes.size() > 64 ? ".." : "");
   std::string list;
-  for (uint64_t value : expect.values) list += fmt::format("{}{:#x}", list.empty() ? "" : ", ", value);
+  for (uint64_t value : expect.values)
+    list += fmt::format("{}{:#x}", list.empty() ? "" : ", ", value);
   if (expect.kind == "in") return fmt::format("{} = {}", expect.what, list);
   if (expect.kind == "not-in") return fmt::format("{} other than {}", expect.what, list);
   if (expect.values.size() != 2) return expect.kind;
@@ -109,7 +110,8 @@ std::string DescribeAccepted(const op::Expect& expect) {
 std::string DescribeObserved(const op::Expect& expect, const Observation& observed) {
   if (observed.refused) return "refused";
   if (expect.kind == "refused") return fmt::format("answered: {:#x}", observed.value);
-  if (expect.kind != "bytes") return fmt::format("{} = {:#x}", expect.what, Selected(expect, observed));
+  if (expect.kind != "bytes")
+    return fmt::format("{} = {:#x}", expect.what, Selected(expect, observed));
   std::string shown =
       ToHex(ByteView(observed.bytes).first(std::min<size_t>(observed.bytes.size(), 64)));
   auto differs = std::mismatch(observed.bytes.begin(), observed.bytes.end(), expect.bytes.begin(),

@@ -16,7 +16,9 @@ using Fields = std::map<std::string, std::string, std::less<>>;
 // Splits "name key=value key=\"quoted value\"".
 Result<std::pair<std::string, Fields>> SplitLine(std::string_view line) {
   size_t at = 0;
-  auto skip = [&] { while (at < line.size() && line[at] == ' ') ++at; };
+  auto skip = [&] {
+    while (at < line.size() && line[at] == ' ') ++at;
+  };
   auto word = [&](std::string_view stops) {
     const size_t from = at;
     while (at < line.size() && stops.find(line[at]) == std::string_view::npos) ++at;
@@ -39,7 +41,8 @@ Result<std::pair<std::string, Fields>> SplitLine(std::string_view line) {
           value += line[at];
         }
       }
-      if (at >= line.size()) return Fail(ErrorKind::kUsage, "the quote after '{}=' is not closed", key);
+      if (at >= line.size())
+        return Fail(ErrorKind::kUsage, "the quote after '{}=' is not closed", key);
       ++at;
     } else {
       value = word(" ");
@@ -83,7 +86,7 @@ class Setter {
     return {};
   }
   template <typename T>
-    requires std::is_unsigned_v<T>
+  requires std::is_unsigned_v<T>
   static Result<> Set(const std::string& text, T& value) {
     VITRO_ASSIGN(uint64_t number, ParseNumber(text, std::numeric_limits<T>::max()));
     value = static_cast<T>(number);
@@ -170,7 +173,8 @@ Result<uint64_t> ParseNumber(std::string_view text, uint64_t max) {
   const bool hex = text.starts_with("0x");
   const std::string_view digits = hex ? text.substr(2) : text;
   uint64_t value = 0;
-  auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value, hex ? 16 : 10);
+  auto [end, error] =
+      std::from_chars(digits.data(), digits.data() + digits.size(), value, hex ? 16 : 10);
   if (digits.empty() || error != std::errc() || end != digits.data() + digits.size())
     return Fail(ErrorKind::kUsage, "'{}' is not a number", text);
   if (value > max) return Fail(ErrorKind::kUsage, "{} is more than {}", text, max);
@@ -207,7 +211,8 @@ Result<Program> ParseProgram(std::string_view text) {
     if (line.empty() || line[0] == '#') continue;
     if (!headed) {
       if (line != "vitro-program 1")
-        return Fail(ErrorKind::kUsage, "line {}: expected 'vitro-program 1', found '{}'", number, line);
+        return Fail(ErrorKind::kUsage, "line {}: expected 'vitro-program 1', found '{}'", number,
+                    line);
       headed = true;
     } else if (line.starts_with("check ")) {
       program.check = line.substr(6);
@@ -217,11 +222,13 @@ Result<Program> ParseProgram(std::string_view text) {
       program.seed = *seed;
     } else {
       auto operation = ParseOperation(line);
-      if (!operation) return Fail(ErrorKind::kUsage, "line {}: {}", number, operation.error().message);
+      if (!operation)
+        return Fail(ErrorKind::kUsage, "line {}: {}", number, operation.error().message);
       program.operations.push_back(*std::move(operation));
     }
   }
-  if (!headed) return Fail(ErrorKind::kUsage, "an empty text is not a program: expected 'vitro-program 1'");
+  if (!headed)
+    return Fail(ErrorKind::kUsage, "an empty text is not a program: expected 'vitro-program 1'");
   return program;
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Program: a list of operations with what is needed to run it again. Text form, one operation a line:
+// Program: a list of operations with what is needed to run it again. Text form, one operation a
+// line:
 //
 //   vitro-program 1
 //   check status.reset-reads-zero

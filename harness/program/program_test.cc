@@ -15,7 +15,8 @@ TEST(Program, TextRoundTrips) {
       op::WriteConfig{4, {1, 2, 0xff}},
       op::Publish{1, {{0x1000, 16, false}, {0x2000, 512, true}}, 1, 0x3000, 2, 1},
       op::WaitUsed{1, 3},
-      op::Expect{"len", "range", {1, 513}, {}, "dev.x.1", "warn", "a \"quoted\" reason\nwith = signs"},
+      op::Expect{
+          "len", "range", {1, 513}, {}, "dev.x.1", "warn", "a \"quoted\" reason\nwith = signs"},
       op::Hostile{},
   };
   const std::string text = ToText(program);
@@ -50,7 +51,8 @@ TEST(Program, ErrorsNameTheLineAndWhatWasExpected) {
 
 TEST(Expect, EachKindAcceptsAndRefuses) {
   const Observation four{false, 4, {1, 2}, 7, 9};
-  auto expect = [](const char* what, const char* kind, std::vector<uint64_t> values, Bytes bytes = {}) {
+  auto expect = [](const char* what, const char* kind, std::vector<uint64_t> values,
+                   Bytes bytes = {}) {
     return op::Expect{what, kind, std::move(values), std::move(bytes), "", "", ""};
   };
   EXPECT_TRUE(Accepts(expect("value", "in", {1, 4}), four));

@@ -25,8 +25,11 @@ Observation RefusedObservation() {
 }  // namespace
 
 Session::Session(GuestMemory& memory, Transport& transport, SessionOptions options)
-    : memory_(memory), transport_(transport), options_(std::move(options)),
-      shadow_(memory, options_.seed * 2), allocator_(memory),
+    : memory_(memory),
+      transport_(transport),
+      options_(std::move(options)),
+      shadow_(memory, options_.seed * 2),
+      allocator_(memory),
       oracle_(memory, shadow_, state_, transport.abilities(),
               [this](Finding finding) { Report(std::move(finding)); }) {}
 
@@ -96,8 +99,7 @@ void Session::CollectNotifications() {
 
 Result<SplitQueue*> Session::Queue(uint32_t index) {
   auto it = state_.queues.find(index);
-  if (it == state_.queues.end())
-    return Fail(ErrorKind::kUsage, "queue {} is not set up", index);
+  if (it == state_.queues.end()) return Fail(ErrorKind::kUsage, "queue {} is not set up", index);
   return &it->second;
 }
 
@@ -157,7 +159,8 @@ Result<Observation> Session::Do(const op::Reset&) {
   CollectNotifications();
   oracle_.JudgeMemory(false);  // what came before the reset completed, by the rules of before
   // Counted as before the reset; the queues are watched on, so that one after it is seen (2.4.1).
-  for (const uint32_t index : watched_) notifications_[index] += transport_.TakeQueueNotifications(index);
+  for (const uint32_t index : watched_)
+    notifications_[index] += transport_.TakeQueueNotifications(index);
   state_.status = 0;
   state_.accepted = {};
   state_.was_reset = true;
@@ -182,7 +185,8 @@ Result<Observation> Session::Do(const op::ReadConfig& read) {
   auto bytes = transport_.ReadConfig(read.offset, read.width);
   if (Refused(bytes)) return RefusedObservation();
   VITRO_TRY(bytes);
-  Observation observation = Value(LoadLe(ByteView(*bytes).first(std::min<size_t>(8, bytes->size()))));
+  Observation observation =
+      Value(LoadLe(ByteView(*bytes).first(std::min<size_t>(8, bytes->size()))));
   observation.bytes = *std::move(bytes);
   trace_.back().note = fmt::format("{:#x}", observation.value);
   return observation;
@@ -297,8 +301,8 @@ Result<Observation> Session::Do(const op::WaitUsed& wait) {
   VITRO_ASSIGN(bool came, transport_.WaitUntil([&] { return queue->Pending() >= wait.count; },
                                                ResponseDeadline()));
   if (came) slowest_response_ = std::max<Duration>(slowest_response_, Clock::now() - start);
-  // First what was written where nothing may be, while it is known what stood there: once a buffer is
-  // used, its memory is like any other.
+  // First what was written where nothing may be, while it is known what stood there: once a buffer
+  // is used, its memory is like any other.
   oracle_.JudgeMemory(false);
   const uint16_t first = queue->last_used();
   const auto taken = oracle_.TakeUsed(wait.queue);
@@ -332,8 +336,8 @@ Result<Observation> Session::Do(const op::Churn& churn) {
     if (used == 0) oracle_.BeforeExpose(churn.queue);
     VITRO_TRY(queue->Expose());
     VITRO_TRY(transport_.Notify(churn.queue));
-    VITRO_ASSIGN(const bool came,
-                 transport_.WaitUntil([&] { return queue->Pending() >= batch; }, ResponseDeadline()));
+    VITRO_ASSIGN(const bool came, transport_.WaitUntil([&] { return queue->Pending() >= batch; },
+                                                       ResponseDeadline()));
     const uint16_t first = queue->last_used();
     oracle_.TakeUsed(churn.queue);
     used += static_cast<uint16_t>(queue->last_used() - first);
@@ -353,7 +357,8 @@ Result<Observation> Session::Do(const op::ReadAnswer& read) {
       observation.bytes.insert(observation.bytes.end(), bytes.begin(), bytes.end());
     }
   }
-  trace_.back().note = ToHex(ByteView(observation.bytes).first(std::min<size_t>(16, observation.bytes.size())));
+  trace_.back().note =
+      ToHex(ByteView(observation.bytes).first(std::min<size_t>(16, observation.bytes.size())));
   return observation;
 }
 
@@ -436,8 +441,10 @@ Result<Observation> Session::Do(const op::Fill& fill) {
 Result<Observation> Session::Do(const op::Read& read) {
   Observation observation;
   VITRO_ASSIGN(observation.bytes, memory_.Read(read.address, read.length));
-  observation.value = LoadLe(ByteView(observation.bytes).first(std::min<size_t>(8, observation.bytes.size())));
-  trace_.back().note = ToHex(ByteView(observation.bytes).first(std::min<size_t>(16, observation.bytes.size())));
+  observation.value =
+      LoadLe(ByteView(observation.bytes).first(std::min<size_t>(8, observation.bytes.size())));
+  trace_.back().note =
+      ToHex(ByteView(observation.bytes).first(std::min<size_t>(16, observation.bytes.size())));
   return observation;
 }
 

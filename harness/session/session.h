@@ -44,8 +44,8 @@ class Session {
   // `memory` and `transport` must outlive the session.
   Session(GuestMemory& memory, Transport& transport, SessionOptions options);
 
-  // Carries out, judges, records. An Error says that the operation could not be carried out; refusals
-  // by the device are observations. Expect operations never fail: they record a finding.
+  // Carries out, judges, records. An Error says that the operation could not be carried out;
+  // refusals by the device are observations. Expect operations never fail: they record a finding.
   Result<Observation> Perform(const Operation& operation);
   // To be called at the end: lets the device come to rest, takes what is left, compares all memory.
   Result<> Finish();
@@ -67,8 +67,8 @@ class Session {
   // A poison seed that nothing used before; even, so that the next odd one is its complement.
   uint64_t FreshSeed() { return fresh_seed_ += 2; }
 
-  // How long "nothing happens" is watched where quiescence is not exact: 20 times the slowest answer
-  // seen so far, between 5 and 100 ms.
+  // How long "nothing happens" is watched where quiescence is not exact: 20 times the slowest
+  // answer seen so far, between 5 and 100 ms.
   Duration quiet_window() const;
 
   void Report(Finding finding);
@@ -134,7 +134,7 @@ class Session {
   std::vector<Finding> findings_;
   std::set<std::string> judged_;
   Observation last_;
-  std::set<uint32_t> watched_;  // queues that were set up at any time
+  std::set<uint32_t> watched_;                  // queues that were set up at any time
   std::map<uint32_t, uint64_t> notifications_;  // seen, not yet taken by an operation
   uint64_t config_notifications_ = 0;
   uint64_t fresh_seed_ = 1000;

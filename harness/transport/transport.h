@@ -21,18 +21,18 @@ namespace vitro {
 
 // What can be seen or done through an attachment. What is missing is "not observable here".
 enum class Ability {
-  kDeviceStatus,     // the device itself keeps the device status (2.1), FEATURES_OK included
-  kReset,            // device reset reaches the device (2.4)
-  kConfigSpace,      // config space reads (2.5)
-  kConfigWrite,      // config space writes
-  kGeneration,       // config generation (2.5.1)
-  kConfigNotification,  // device configuration change notifications (2.3)
-  kQueueReset,       // virtqueue reset (2.6.1)
-  kDeviceId,         // the device tells its type
-  kStimulus,         // "change your config now"
-  kExactQuiet,       // "nothing more will happen" is known, not guessed from a time window
-  kUnofferedBits,    // feature bits that were not offered can be accepted on purpose
-  kUsedNotification,  // used buffer notifications can be seen and counted (2.3)
+  kDeviceStatus,          // the device itself keeps the device status (2.1), FEATURES_OK included
+  kReset,                 // device reset reaches the device (2.4)
+  kConfigSpace,           // config space reads (2.5)
+  kConfigWrite,           // config space writes
+  kGeneration,            // config generation (2.5.1)
+  kConfigNotification,    // device configuration change notifications (2.3)
+  kQueueReset,            // virtqueue reset (2.6.1)
+  kDeviceId,              // the device tells its type
+  kStimulus,              // "change your config now"
+  kExactQuiet,            // "nothing more will happen" is known, not guessed from a time window
+  kUnofferedBits,         // feature bits that were not offered can be accepted on purpose
+  kUsedNotification,      // used buffer notifications can be seen and counted (2.3)
   kQueuesBeforeDriverOk,  // queues reach the device when they are set up, not only at DRIVER_OK
 };
 inline constexpr int kAbilityCount = 13;
@@ -41,7 +41,10 @@ const char* Name(Ability ability);
 // The set of abilities, and for each missing one the reason, in a phrase.
 class Abilities {
  public:
-  void Allow(Ability ability) { why_not_.erase(ability); allowed_[ability] = true; }
+  void Allow(Ability ability) {
+    why_not_.erase(ability);
+    allowed_[ability] = true;
+  }
   void Deny(Ability ability, std::string why) {
     allowed_[ability] = false;
     why_not_[ability] = std::move(why);
@@ -61,8 +64,8 @@ class Abilities {
 };
 
 struct DeviceIdentity {
-  std::string name;          // for people; "" if the device tells none
-  uint32_t device_id = 0;    // chapter 5; 0: not told
+  std::string name;        // for people; "" if the device tells none
+  uint32_t device_id = 0;  // chapter 5; 0: not told
   uint32_t vendor_id = 0;
   uint32_t queue_count = 0;  // as the device claims: not to be trusted as an allocation size
   uint32_t config_size = 0;  // bytes, as claimed
@@ -113,15 +116,15 @@ class Transport {
   virtual uint64_t TakeQueueNotifications(uint32_t queue) = 0;
   virtual uint64_t TakeConfigNotifications() = 0;
 
-  // Waits until done() holds. Returns true then; false when the deadline passed, or earlier where it
-  // is known that the device is at rest and nothing more will happen.
+  // Waits until done() holds. Returns true then; false when the deadline passed, or earlier where
+  // it is known that the device is at rest and nothing more will happen.
   virtual Result<bool> WaitUntil(const std::function<bool()>& done, Deadline deadline) = 0;
-  // Gives the device the chance to do all it would do by itself: to rest where kExactQuiet, else for
-  // `window`.
+  // Gives the device the chance to do all it would do by itself: to rest where kExactQuiet, else
+  // for `window`.
   virtual Result<> Quiesce(Duration window) = 0;
 
-  // Puts a carrier whose connection can be re-made (vhost-user) back to a fresh device; kUnsupported
-  // elsewhere.
+  // Puts a carrier whose connection can be re-made (vhost-user) back to a fresh device;
+  // kUnsupported elsewhere.
   virtual Result<> Reconnect() { return Fail(ErrorKind::kUnsupported, "nothing to reconnect"); }
 
   // How the device's own process ended, if it has one and it did.

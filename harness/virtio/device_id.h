@@ -20,10 +20,12 @@ struct DeviceTypeName {
 };
 
 inline constexpr DeviceTypeName kDeviceTypes[] = {
-    {1, "net"},      {2, "blk"},    {3, "console"}, {4, "entropy"}, {5, "balloon"}, {8, "scsi"},
-    {16, "gpu"},     {18, "input"}, {19, "vsock"},  {20, "crypto"}, {23, "iommu"},  {24, "mem"},
-    {25, "sound"},   {26, "fs"},    {27, "pmem"},   {28, "rpmb"},   {32, "scmi"},   {34, "i2c"},
-    {36, "can"},     {41, "gpio"},  {17, "rtc"},    {45, "spi"},    {48, "media"},  {65535, "experimental"},
+    {1, "net"},     {2, "blk"},     {3, "console"}, {4, "entropy"},
+    {5, "balloon"}, {8, "scsi"},    {16, "gpu"},    {18, "input"},
+    {19, "vsock"},  {20, "crypto"}, {23, "iommu"},  {24, "mem"},
+    {25, "sound"},  {26, "fs"},     {27, "pmem"},   {28, "rpmb"},
+    {32, "scmi"},   {34, "i2c"},    {36, "can"},    {41, "gpio"},
+    {17, "rtc"},    {45, "spi"},    {48, "media"},  {65535, "experimental"},
 };
 
 constexpr std::string_view DeviceTypeToName(uint32_t id) {

@@ -43,7 +43,9 @@ class FeatureSet {
     set.words_ = {low, high};
     return set;
   }
-  constexpr bool Has(unsigned bit) const { return bit < 128 && (words_[bit / 64] >> (bit % 64) & 1); }
+  constexpr bool Has(unsigned bit) const {
+    return bit < 128 && (words_[bit / 64] >> (bit % 64) & 1);
+  }
   constexpr FeatureSet& Add(unsigned bit) {
     words_[bit / 64] |= uint64_t{1} << (bit % 64);
     return *this;

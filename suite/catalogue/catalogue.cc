@@ -17,30 +17,42 @@ Severity SeverityOfOne(std::string_view keyword) {
 
 std::string_view Name(Level level) {
   switch (level) {
-    case Level::kAny: return "any";
-    case Level::kPci: return "pci";
-    case Level::kMmio: return "mmio";
-    case Level::kCcw: return "ccw";
+    case Level::kAny:
+      return "any";
+    case Level::kPci:
+      return "pci";
+    case Level::kMmio:
+      return "mmio";
+    case Level::kCcw:
+      return "ccw";
   }
   return "?";
 }
 
 std::string_view Name(Observable observable) {
   switch (observable) {
-    case Observable::kDriver: return "driver";
-    case Observable::kPeer: return "peer";
-    case Observable::kStatistical: return "statistical";
-    case Observable::kStress: return "stress";
-    case Observable::kNone: return "none";
+    case Observable::kDriver:
+      return "driver";
+    case Observable::kPeer:
+      return "peer";
+    case Observable::kStatistical:
+      return "statistical";
+    case Observable::kStress:
+      return "stress";
+    case Observable::kNone:
+      return "none";
   }
   return "?";
 }
 
 std::string_view Name(Severity severity) {
   switch (severity) {
-    case Severity::kFail: return "fail";
-    case Severity::kWarn: return "warn";
-    case Severity::kInfo: return "info";
+    case Severity::kFail:
+      return "fail";
+    case Severity::kWarn:
+      return "warn";
+    case Severity::kInfo:
+      return "info";
   }
   return "?";
 }
@@ -75,9 +87,9 @@ std::vector<const Requirement*> Catalogue::Select(std::string_view selector) con
   if (selector.ends_with('.')) selector.remove_suffix(1);
   std::vector<const Requirement*> selected;
   for (const Requirement& each : all_) {
-    const bool fits = selector.empty() || (each.id.starts_with(selector) &&
-                                           (each.id.size() == selector.size() ||
-                                            each.id[selector.size()] == '.'));
+    const bool fits = selector.empty() ||
+                      (each.id.starts_with(selector) &&
+                       (each.id.size() == selector.size() || each.id[selector.size()] == '.'));
     if (fits) selected.push_back(&each);
   }
   return selected;

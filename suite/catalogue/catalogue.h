@@ -7,8 +7,9 @@
 //   const Requirement* row = catalogue.Find("dev.basic.device-reset.1");
 //   if (row != nullptr && SeverityOf(*row) == Severity::kFail) ...
 //
-// The data are suite/catalogue/data/*.toml, turned into a table when the suite is built (compile.cc),
-// as reading the text would take 10 ms of each start. Floor 5; depends on nothing of ours.
+// The data are suite/catalogue/data/*.toml, turned into a table when the suite is built
+// (compile.cc), as reading the text would take 10 ms of each start. Floor 5; depends on nothing of
+// ours.
 #pragma once
 
 #include <cstdint>
@@ -39,13 +40,13 @@ std::string_view Name(Severity severity);
 
 // One row. Members that a row does not have are "".
 struct Requirement {
-  std::string_view id;       // "dev.basic.device-reset.1", "derived.used.progress"
-  std::string_view area;     // "basic", "pci", "blk", ...; "derived"
-  std::string_view section;  // of VIRTIO 1.4: "2.4.1"
-  std::string_view keyword;  // "MUST NOT"; several in the order of the text: "SHOULD/MUST"
-  std::string_view since;    // "1.2" (or earlier), "1.3", "1.4"; "" for derived rows
-  std::string_view title;    // what a conforming device does, a phrase without a full stop
-  std::string_view needs;    // what it takes besides: "RING_RESET", "no EVENT_IDX"
+  std::string_view id;              // "dev.basic.device-reset.1", "derived.used.progress"
+  std::string_view area;            // "basic", "pci", "blk", ...; "derived"
+  std::string_view section;         // of VIRTIO 1.4: "2.4.1"
+  std::string_view keyword;         // "MUST NOT"; several in the order of the text: "SHOULD/MUST"
+  std::string_view since;           // "1.2" (or earlier), "1.3", "1.4"; "" for derived rows
+  std::string_view title;           // what a conforming device does, a phrase without a full stop
+  std::string_view needs;           // what it takes besides: "RING_RESET", "no EVENT_IDX"
   std::string_view interpretation;  // how Vitro reads it where the standard is unclear or silent
   std::string_view advice;          // to a device author
   Level level = Level::kAny;

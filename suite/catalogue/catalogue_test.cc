@@ -17,11 +17,11 @@ using ::testing::IsEmpty;
 // The normative device statements of VIRTIO 1.4, counted in the standard's text, not in these data.
 const std::map<std::string_view, int>& StatementsByArea() {
   static const std::map<std::string_view, int> counts = {
-      {"basic", 61}, {"admin", 94}, {"pci", 65},   {"mmio", 12}, {"ccw", 19},  {"net", 162},
+      {"basic", 61}, {"admin", 94},  {"pci", 65},    {"mmio", 12},    {"ccw", 19},  {"net", 162},
       {"blk", 59},   {"console", 4}, {"entropy", 1}, {"balloon", 14}, {"scsi", 19}, {"gpu", 8},
-      {"input", 4},  {"crypto", 78}, {"vsock", 8}, {"fs", 9},    {"rpmb", 37}, {"iommu", 60},
-      {"sound", 17}, {"mem", 50},   {"i2c", 7},    {"scmi", 16}, {"gpio", 13}, {"pmem", 7},
-      {"can", 4},    {"spi", 5},    {"media", 9},  {"rtc", 88}};
+      {"input", 4},  {"crypto", 78}, {"vsock", 8},   {"fs", 9},       {"rpmb", 37}, {"iommu", 60},
+      {"sound", 17}, {"mem", 50},    {"i2c", 7},     {"scmi", 16},    {"gpio", 13}, {"pmem", 7},
+      {"can", 4},    {"spi", 5},     {"media", 9},   {"rtc", 88}};
   return counts;
 }
 
@@ -139,10 +139,9 @@ TEST(Severity, IsNoMoreThanTheRowAllows) {
 
 // Places where the standard contradicts itself never make a failure on their own.
 TEST(Severity, ContradictionsOfTheStandardAreWarnings) {
-  for (std::string_view id :
-       {"dev.basic.feature-bits.3", "dev.admin.administration-virtqueues.9",
-        "dev.admin.group-cmds.device-and-driver-capabilities.5",
-        "dev.net.device-operation.packet-transmission.11"}) {
+  for (std::string_view id : {"dev.basic.feature-bits.3", "dev.admin.administration-virtqueues.9",
+                              "dev.admin.group-cmds.device-and-driver-capabilities.5",
+                              "dev.net.device-operation.packet-transmission.11"}) {
     const Requirement* row = Catalogue::Get().Find(id);
     ASSERT_NE(row, nullptr) << id;
     EXPECT_EQ(SeverityOf(*row), Severity::kWarn) << id;
@@ -177,8 +176,8 @@ TEST(Hole, EveryObservableRowOutsideTheCheckedAreasIsOne) {
   }
 }
 
-// There only what a driver alone cannot bring about, and what is not driven yet; of those, some have
-// checks all the same. That no other row is left without is tested with the checks.
+// There only what a driver alone cannot bring about, and what is not driven yet; of those, some
+// have checks all the same. That no other row is left without is tested with the checks.
 TEST(Hole, InTheCheckedAreasThatIsPackedSuspendPeerAndStressOnly) {
   for (const Requirement& each : Catalogue::Get().all()) {
     if (each.observable == Observable::kNone || !HasChecks(each.area)) continue;
@@ -191,10 +190,10 @@ TEST(Hole, InTheCheckedAreasThatIsPackedSuspendPeerAndStressOnly) {
 
 TEST(Names, AreDistinct) {
   const std::set<std::string_view> names = {
-      Name(Level::kAny),          Name(Level::kPci),           Name(Level::kMmio),
-      Name(Level::kCcw),          Name(Observable::kDriver),   Name(Observable::kPeer),
-      Name(Observable::kStress),  Name(Observable::kNone),     Name(Observable::kStatistical),
-      Name(Severity::kFail),      Name(Severity::kWarn),       Name(Severity::kInfo)};
+      Name(Level::kAny),         Name(Level::kPci),         Name(Level::kMmio),
+      Name(Level::kCcw),         Name(Observable::kDriver), Name(Observable::kPeer),
+      Name(Observable::kStress), Name(Observable::kNone),   Name(Observable::kStatistical),
+      Name(Severity::kFail),     Name(Severity::kWarn),     Name(Severity::kInfo)};
   EXPECT_EQ(names.size(), 12u);
 }
 

@@ -63,8 +63,8 @@ TEST(Parse, TakesARow) {
 
 TEST(Parse, TakesAHole) {
   CatalogueData data;
-  ASSERT_TRUE(ParseCatalogueFile(
-      "holes.toml", "[[hole]]\nmatch = \"dev.net.\"\nreason = \"Not yet.\"\n", data));
+  ASSERT_TRUE(ParseCatalogueFile("holes.toml",
+                                 "[[hole]]\nmatch = \"dev.net.\"\nreason = \"Not yet.\"\n", data));
   ASSERT_EQ(data.holes.size(), 1u);
   EXPECT_EQ(data.holes[0].match, "dev.net.");
   EXPECT_EQ(data.holes[0].reason, "Not yet.");

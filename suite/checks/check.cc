@@ -45,10 +45,12 @@ std::optional<Inapplicable> WhyInapplicable(const Check& check, const DeviceFact
   const Needs& needs = check.needs;
   if (needs.device_id != 0 && facts.device_id != needs.device_id) {
     if (facts.device_id == device_id::kUnknown)
-      return Inapplicable{false, fmt::format("the attachment does not tell the device type; name it "
-                                             "with type={} in the attach string",
-                                             DeviceTypeToName(needs.device_id))};
-    return Inapplicable{true, fmt::format("not of device type {}", DeviceTypeToName(needs.device_id))};
+      return Inapplicable{false,
+                          fmt::format("the attachment does not tell the device type; name it "
+                                      "with type={} in the attach string",
+                                      DeviceTypeToName(needs.device_id))};
+    return Inapplicable{true,
+                        fmt::format("not of device type {}", DeviceTypeToName(needs.device_id))};
   }
   for (Ability ability : needs.abilities)
     if (!abilities.Has(ability))
@@ -67,14 +69,15 @@ std::optional<Inapplicable> WhyInapplicable(const Check& check, const DeviceFact
   if (needs.requests || needs.queues > 0) {
     const auto grammar = MakeGrammar(facts);
     if (!grammar)
-      return Inapplicable{false, "no request is known that this device uses: its type has no "
-                                 "grammar, and it used none of the buffers that were tried"};
+      return Inapplicable{false,
+                          "no request is known that this device uses: its type has no "
+                          "grammar, and it used none of the buffers that were tried"};
     uint32_t serving = 0;
     for (uint32_t queue = 0; queue < std::min(facts.queue_count, 64u); ++queue)
       serving += grammar->RequestOn(queue, 0).has_value();
     if (serving < needs.queues)
-      return Inapplicable{true, fmt::format("{} request queues are there, {} are needed", serving,
-                                            needs.queues)};
+      return Inapplicable{
+          true, fmt::format("{} request queues are there, {} are needed", serving, needs.queues)};
   }
   return std::nullopt;
 }

@@ -34,7 +34,7 @@ struct Check {
   std::string title;  // one sentence, present tense: what a conforming device does here
   std::string section;
   std::vector<std::string> requirements;  // catalogue ids, the principal one first
-  std::vector<std::string> tags;          // "hostile", "odd" (legal but unusual), a device type, ...
+  std::vector<std::string> tags;  // "hostile", "odd" (legal but unusual), a device type, ...
   Needs needs;
   // Seeded faults (devices/ref/faults.def) that this check must catch, each as "NAME" (on the first
   // reference device that has it) or "DEVICE:NAME" or "DEVICE,option=value:NAME".

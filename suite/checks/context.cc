@@ -83,7 +83,8 @@ void Context::NotObservable(const std::string& why) {
 void Context::Reset() {
   const Observation status = Do(op::Reset{});
   if (status.value != 0) {
-    Expect(Accept::Equal(0), "dev.basic.device-reset.1", "the status reads 0 once a reset is complete");
+    Expect(Accept::Equal(0), "dev.basic.device-reset.1",
+           "the status reads 0 once a reset is complete");
     throw CheckEnded{CheckEnded::Why::kError,
                      {ErrorKind::kTimeout, "the device did not complete a reset"}};
   }
@@ -123,9 +124,8 @@ void Context::DriverOk() {
 void Context::NegotiateSomehow(FeatureSet wanted, bool exact) {
   // Some devices do not work without what their type or platform asks for (6.2, 5.2.5.2 for zoned
   // disks): those are added before it is given up. Ring features are not, they are what is tested.
-  constexpr FeatureSet kOfTypeOrPlatform =
-      FeatureSet::FromWords(0xffffff | uint64_t{1} << feature::kAccessPlatform | ~uint64_t{0} << 50,
-                            ~uint64_t{0});
+  constexpr FeatureSet kOfTypeOrPlatform = FeatureSet::FromWords(
+      0xffffff | uint64_t{1} << feature::kAccessPlatform | ~uint64_t{0} << 50, ~uint64_t{0});
   auto again = [&](FeatureSet features) {
     Reset();
     AcknowledgeAndDriver();
@@ -181,7 +181,8 @@ uint32_t Context::request_queue() const {
 
 std::vector<uint32_t> Context::RequestQueues(uint32_t most) const {
   std::vector<uint32_t> queues;
-  for (uint32_t queue = 0; queue < std::min(facts_.queue_count, 64u) && queues.size() < most; ++queue)
+  for (uint32_t queue = 0; queue < std::min(facts_.queue_count, 64u) && queues.size() < most;
+       ++queue)
     if (grammar_ != nullptr && grammar_->RequestOn(queue, 0)) queues.push_back(queue);
   return queues;
 }
@@ -304,8 +305,9 @@ void Context::ExpectSurvives() {
 }
 
 uint32_t Context::DescriptorsOf(const Exchange& exchange, const Framing& framing) const {
-  const size_t segments = Cut(static_cast<uint32_t>(exchange.readable.size()), framing.readable).size() +
-                          Cut(exchange.writable, framing.writable).size();
+  const size_t segments =
+      Cut(static_cast<uint32_t>(exchange.readable.size()), framing.readable).size() +
+      Cut(exchange.writable, framing.writable).size();
   const size_t direct = std::min<size_t>(framing.direct, segments);
   return static_cast<uint32_t>(direct + (direct < segments ? 1 : 0));
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Context: what a check is written in. It turns a check's wishes ("bring the device up", "submit this
-// request in one-byte segments") into operations of the session, and ends the check when one cannot
-// be carried out. Everything goes through Do() and Expect(), so that each check is also a program.
+// Context: what a check is written in. It turns a check's wishes ("bring the device up", "submit
+// this request in one-byte segments") into operations of the session, and ends the check when one
+// cannot be carried out. Everything goes through Do() and Expect(), so that each check is also a
+// program.
 #pragma once
 
 #include <optional>
@@ -39,12 +40,13 @@ struct Accept {
 // out; what they do not cover becomes one more segment.
 struct Framing {
   std::vector<uint32_t> readable, writable;  // lengths of the leading segments; empty: one segment
-  uint32_t direct = UINT32_MAX;  // segments in the descriptor table, the others in an indirect table
-  uint32_t table_flags = 0;      // of the descriptor that refers to the table, beside INDIRECT
-  uint64_t skew = 0;             // bytes off a 16-byte boundary at which segments start
-  uint64_t table_skew = 0;       // the same for the indirect table
-  uint64_t table_at = 0;         // address of the indirect table; 0: it is allocated
-  bool at_end = false;           // the last segment ends with the last byte of memory
+  uint32_t direct =
+      UINT32_MAX;            // segments in the descriptor table, the others in an indirect table
+  uint32_t table_flags = 0;  // of the descriptor that refers to the table, beside INDIRECT
+  uint64_t skew = 0;         // bytes off a 16-byte boundary at which segments start
+  uint64_t table_skew = 0;   // the same for the indirect table
+  uint64_t table_at = 0;     // address of the indirect table; 0: it is allocated
+  bool at_end = false;       // the last segment ends with the last byte of memory
 
   static Framing Indirect() {
     Framing framing;
@@ -58,10 +60,10 @@ struct Framing {
 struct BringUp {
   // Exactly these features count: a device that refuses them is not asked with more.
   bool exact = false;
-  FeatureSet with;          // beyond VERSION_1 and what the grammar needs; must have been offered
-  uint32_t queues = 0;      // set up this many from 0; 0: the request queue alone
+  FeatureSet with;      // beyond VERSION_1 and what the grammar needs; must have been offered
+  uint32_t queues = 0;  // set up this many from 0; 0: the request queue alone
   std::vector<uint32_t> only;  // set up just these (then `queues` is ignored)
-  uint32_t queue_size = 0;  // 0: the smaller of 16 and the maximum
+  uint32_t queue_size = 0;     // 0: the smaller of 16 and the maximum
   bool driver_ok = true;
   // Makes the grammar's preparations, so that answers can be foreseen. They count as used buffers.
   bool prepare = true;
@@ -92,9 +94,9 @@ class Context {
   bool failed() const { return !session_.findings().empty(); }
 
   // The initialisation sequence of 3.1.1, step by step or as a whole.
-  void Reset();                       // ends the check if the status does not become 0
-  void AcknowledgeAndDriver();        // steps 2 and 3
-  FeatureSet Offered();               // reads them
+  void Reset();                 // ends the check if the status does not become 0
+  void AcknowledgeAndDriver();  // steps 2 and 3
+  FeatureSet Offered();         // reads them
   // Steps 4 to 6; true if FEATURES_OK read back set.
   bool Negotiate(FeatureSet features);
   FeatureSet DefaultFeatures(FeatureSet with = {});
@@ -102,8 +104,8 @@ class Context {
   // All of it. Ends the check (not a failure: another check's business) if features are refused.
   void Up(const BringUp& how = {});
 
-  // Queue memory is handed out fresh at each call. Size 0 as in BringUp. Returns the set-up operation
-  // that was performed.
+  // Queue memory is handed out fresh at each call. Size 0 as in BringUp. Returns the set-up
+  // operation that was performed.
   op::SetupQueue SetupQueue(uint32_t queue, uint32_t size = 0);
   uint32_t DefaultQueueSize(uint32_t queue);
   uint32_t MaxQueueSize(uint32_t queue);
@@ -125,8 +127,8 @@ class Context {
   Observation WaitUsed(uint32_t queue, uint32_t count) { return Do(op::WaitUsed{queue, count}); }
 
   // Publish, notify, wait, read the answer, and judge both against `requirement`. Returns the
-  // observation: bytes are the device-writable part, used_len the used length; value 0 if it was not
-  // used.
+  // observation: bytes are the device-writable part, used_len the used length; value 0 if it was
+  // not used.
   Observation Submit(const Exchange& exchange, const std::string& requirement,
                      const Framing& framing = {}, std::optional<uint64_t> seed = std::nullopt);
   // The same without the publishing, for what was published last and alone.

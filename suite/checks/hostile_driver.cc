@@ -50,7 +50,8 @@ void JudgeProgress(Context& c, const Siege& siege) {
   c.Notify(siege.queue);
   if (c.WaitUsed(siege.queue, 1).value > 0 || NeedsReset(c)) return;
   c.Do(op::ReadStatus{});
-  // Judged once, by status.needs-reset.set; a remark here, or it would be said of every broken ring.
+  // Judged once, by status.needs-reset.set; a remark here, or it would be said of every broken
+  // ring.
   c.Note(Accept::Masked(status::kNeedsReset, status::kNeedsReset), kNeedsReset,
          "a queue that serves no more buffers is told by DEVICE_NEEDS_RESET");
 }

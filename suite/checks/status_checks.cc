@@ -230,7 +230,8 @@ void AddStatusChecks(std::vector<Check>& list) {
       .section = "2.1.2",
       .requirements = {kBeforeDriverOk, kProgress},
       .tags = {"odd"},
-      .needs = {.abilities = {Ability::kDeviceStatus, Ability::kQueuesBeforeDriverOk}, .requests = true},
+      .needs = {.abilities = {Ability::kDeviceStatus, Ability::kQueuesBeforeDriverOk},
+                .requests = true},
       .faults = {"consumes-before-driver-ok", "notifies-before-driver-ok"},
       .run = ConsumesNothingBeforeDriverOk,
   });
@@ -240,7 +241,8 @@ void AddStatusChecks(std::vector<Check>& list) {
       .section = "2.1.2",
       .requirements = {kBeforeDriverOk, kProgress},
       .tags = {"odd"},
-      .needs = {.abilities = {Ability::kDeviceStatus, Ability::kQueuesBeforeDriverOk}, .requests = true},
+      .needs = {.abilities = {Ability::kDeviceStatus, Ability::kQueuesBeforeDriverOk},
+                .requests = true},
       .faults = {"consumes-before-driver-ok"},
       .run = KeepsQuietWhileItsQueuesAreFilled,
   });

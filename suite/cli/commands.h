@@ -35,7 +35,8 @@ void AddProbe(CLI::App& app, CommandLine& line);
 void AddReplay(CLI::App& app, CommandLine& line);
 void AddReport(CLI::App& app, CommandLine& line);
 
-// Says what went wrong, in one sentence on stderr, and returns the exit code for that kind of error.
+// Says what went wrong, in one sentence on stderr, and returns the exit code for that kind of
+// error.
 int Complain(const Error& error);
 
 }  // namespace vitro::cli

@@ -35,7 +35,8 @@ bool Doctor() {
   fmt::print("vitro {} ({}), VIRTIO 1.4\n\nneeded for every run\n", SuiteVersion::Version(),
              SuiteVersion::Tree());
   const auto memory = GuestMemory::CreateDefault();
-  Row(memory.has_value(), "guest memory (memfd)", memory ? "can be made and mapped" : memory.error().message);
+  Row(memory.has_value(), "guest memory (memfd)",
+      memory ? "can be made and mapped" : memory.error().message);
   std::error_code error;
   const auto scratch = std::filesystem::temp_directory_path(error);
   const bool writable = !error && ::access(scratch.c_str(), W_OK) == 0;
@@ -46,15 +47,17 @@ bool Doctor() {
     const char *name, *what;
   };
   for (const Program& program : std::initializer_list<Program>{
-           {"qemu-storage-daemon", "vhost-user-blk (Debian: qemu-utils)"},
+           {"qemu-storage-daemon", "vhost-user-blk (Debian: qemu-system-common)"},
            {"virtiofsd", "vhost-user-fs (Debian: qemu-system-common)"},
            {"dpdk-testpmd", "vhost-user-net (Debian: dpdk-dev)"}}) {
     const std::string path = FindProgram(program.name);
     Row(!path.empty(), program.name, path.empty() ? program.what : path);
   }
   fmt::print("\nfor building and looking\n");
-  for (const Program& program : std::initializer_list<Program>{
-           {"g++", "compiler"}, {"clang++-19", "compiler, sanitizers"}, {"chromium", "tests of the HTML report"}}) {
+  for (const Program& program :
+       std::initializer_list<Program>{{"g++", "compiler"},
+                                      {"clang++-19", "compiler, sanitizers"},
+                                      {"chromium", "tests of the HTML report"}}) {
     const std::string path = FindProgram(program.name);
     Row(!path.empty(), program.name, path.empty() ? program.what : path);
   }
@@ -64,9 +67,8 @@ bool Doctor() {
 }  // namespace
 
 void AddDoctor(CLI::App& app, CommandLine& line) {
-  app.add_subcommand("doctor", "Tell what is on this machine that Vitro can use")->callback([&line] {
-    line.exit_code = Doctor() ? kConformant : kHarnessError;
-  });
+  app.add_subcommand("doctor", "Tell what is on this machine that Vitro can use")
+      ->callback([&line] { line.exit_code = Doctor() ? kConformant : kHarnessError; });
 }
 
 }  // namespace vitro::cli

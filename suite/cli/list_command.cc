@@ -40,9 +40,13 @@ Result<json> Checks(const std::vector<std::string>& select) {
   VITRO_ASSIGN(const auto checks, SelectChecks({select, {}}));
   json rows = json::array();
   for (const Check* check : checks)
-    rows.push_back({{"id", check->id}, {"level", "core"}, {"section", check->section},
-                    {"title", check->title}, {"requirements", check->requirements},
-                    {"tags", check->tags}, {"needs", NeedsText(check->needs)},
+    rows.push_back({{"id", check->id},
+                    {"level", "core"},
+                    {"section", check->section},
+                    {"title", check->title},
+                    {"requirements", check->requirements},
+                    {"tags", check->tags},
+                    {"needs", NeedsText(check->needs)},
                     {"faults", check->faults}});
   return rows;
 }
@@ -53,8 +57,10 @@ Result<json> Requirements(const std::vector<std::string>& select) {
   for (const std::string& selector : selectors) {
     const auto found = Catalogue::Get().Select(selector);
     if (found.empty())
-      return Fail(ErrorKind::kUsage, "'{}' matches no requirement: expected the beginning of an id, "
-                                     "as in dev.basic or dev.blk.device-operation", selector);
+      return Fail(ErrorKind::kUsage,
+                  "'{}' matches no requirement: expected the beginning of an id, "
+                  "as in dev.basic or dev.blk.device-operation",
+                  selector);
     for (const Requirement* requirement : found) {
       json checks = json::array();
       for (const Check& check : AllChecks())
@@ -63,11 +69,16 @@ Result<json> Requirements(const std::vector<std::string>& select) {
           checks.push_back(check.id);
       const std::string_view hole =
           checks.empty() ? Catalogue::Get().HoleReason(requirement->id) : std::string_view();
-      rows.push_back({{"id", requirement->id}, {"section", requirement->section},
-                      {"keyword", requirement->keyword}, {"level", Name(requirement->level)},
-                      {"observable", Name(requirement->observable)}, {"since", requirement->since},
-                      {"title", requirement->title}, {"interpretation", requirement->interpretation},
-                      {"checks", std::move(checks)}, {"hole", hole}});
+      rows.push_back({{"id", requirement->id},
+                      {"section", requirement->section},
+                      {"keyword", requirement->keyword},
+                      {"level", Name(requirement->level)},
+                      {"observable", Name(requirement->observable)},
+                      {"since", requirement->since},
+                      {"title", requirement->title},
+                      {"interpretation", requirement->interpretation},
+                      {"checks", std::move(checks)},
+                      {"hole", hole}});
     }
   }
   return rows;
@@ -77,19 +88,24 @@ Result<json> Faults(const std::vector<std::string>& select) {
   json rows = json::array();
   for (const auto& fault : ref::AllFaults()) {
     const std::string name(fault.name);
-    if (!select.empty() && std::none_of(select.begin(), select.end(), [&](const std::string& prefix) {
-          return name.starts_with(prefix);
-        }))
+    if (!select.empty() &&
+        std::none_of(select.begin(), select.end(),
+                     [&](const std::string& prefix) { return name.starts_with(prefix); }))
       continue;
     json checks = json::array();
     for (const Check& check : AllChecks())
       if (NamesFault(check, fault.name)) checks.push_back(check.id);
     json devices = json::array();
     for (char letter : fault.devices)
-      devices.push_back(letter == 'b' ? "blk" : letter == 'e' ? "entropy"
-                                     : letter == 'x' ? "experimental" : "blk,zoned=hm");
-    rows.push_back({{"name", name}, {"devices", std::move(devices)}, {"source", fault.source},
-                    {"description", fault.description}, {"caught_by", std::move(checks)}});
+      devices.push_back(letter == 'b'   ? "blk"
+                        : letter == 'e' ? "entropy"
+                        : letter == 'x' ? "experimental"
+                                        : "blk,zoned=hm");
+    rows.push_back({{"name", name},
+                    {"devices", std::move(devices)},
+                    {"source", fault.source},
+                    {"description", fault.description},
+                    {"caught_by", std::move(checks)}});
   }
   if (rows.empty()) return Fail(ErrorKind::kUsage, "'{}' matches no fault", select.front());
   return rows;
@@ -107,7 +123,8 @@ void PrintForPeople(const std::string& what, const json& rows) {
       fmt::print("{}  [{}]\n    {}\n    judges {}\n", row["id"].get<std::string>(),
                  row["section"].get<std::string>(), row["title"].get<std::string>(),
                  Joined(row["requirements"]));
-      if (const std::string needs = row["needs"]; !needs.empty()) fmt::print("    needs {}\n", needs);
+      if (const std::string needs = row["needs"]; !needs.empty())
+        fmt::print("    needs {}\n", needs);
       fmt::print("    must catch {}\n", Joined(row["faults"]));
     } else if (what == "requirements") {
       fmt::print("{}  [{}, {}]\n    {}\n", row["id"].get<std::string>(),
@@ -122,10 +139,11 @@ void PrintForPeople(const std::string& what, const json& rows) {
       else
         fmt::print("    not observable by a driver\n");
     } else {
-      fmt::print("{}  ({}{})\n    {}\n    caught by {}\n", row["name"].get<std::string>(),
-                 Joined(row["devices"]),
-                 row["source"].get<std::string>().empty() ? "" : "; " + row["source"].get<std::string>(),
-                 row["description"].get<std::string>(), Joined(row["caught_by"]));
+      fmt::print(
+          "{}  ({}{})\n    {}\n    caught by {}\n", row["name"].get<std::string>(),
+          Joined(row["devices"]),
+          row["source"].get<std::string>().empty() ? "" : "; " + row["source"].get<std::string>(),
+          row["description"].get<std::string>(), Joined(row["caught_by"]));
     }
   }
   fmt::print("{} {}\n", rows.size(), what);
@@ -139,7 +157,8 @@ void AddList(CLI::App& app, CommandLine& line) {
   list->add_option("WHAT", arguments->what, "checks, requirements or faults")
       ->required()
       ->check(CLI::IsMember({"checks", "requirements", "faults"}));
-  list->add_option("SELECT", arguments->select, "Only these: beginnings of ids; for checks also tag:NAME");
+  list->add_option("SELECT", arguments->select,
+                   "Only these: beginnings of ids; for checks also tag:NAME");
   list->add_flag("--json", arguments->as_json, "As JSON");
   list->callback([arguments, &line] {
     auto rows = arguments->what == "checks"         ? Checks(arguments->select)

@@ -55,7 +55,8 @@ std::string Sentence(const CLI::App& app, const CLI::ParseError& error,
   for (const CLI::App* command : app.get_subcommands(nullptr))
     names += (names.empty() ? "" : ", ") + command->get_name();
   return fmt::format("{} is not a command: expected one of {}; 'vitro --help' says more",
-                     argv.size() > 1 ? fmt::format("'{}'", argv[1]) : std::string("nothing"), names);
+                     argv.size() > 1 ? fmt::format("'{}'", argv[1]) : std::string("nothing"),
+                     names);
 }
 
 }  // namespace
@@ -63,12 +64,15 @@ std::string Sentence(const CLI::App& app, const CLI::ParseError& error,
 int Complain(const Error& error) {
   std::fprintf(stderr, "vitro: %s\n", error.message.c_str());
   switch (error.kind) {
-    case ErrorKind::kUsage: return kUsage;
+    case ErrorKind::kUsage:
+      return kUsage;
     case ErrorKind::kAttach:
     case ErrorKind::kDeviceLost:
     case ErrorKind::kTimeout:
-    case ErrorKind::kRefused: return kNoDevice;
-    default: return kHarnessError;
+    case ErrorKind::kRefused:
+      return kNoDevice;
+    default:
+      return kHarnessError;
   }
 }
 

@@ -24,8 +24,9 @@ void PrintForPeople(const json& device, const DeviceFacts& facts) {
   }
   fmt::print("\nconfig     {} bytes\n", facts.config_size);
   for (size_t at = 0; at < facts.config.size(); at += 16)
-    fmt::print("           {:04x}  {}\n", at,
-               ToHex(ByteView(facts.config).subspan(at, std::min<size_t>(16, facts.config.size() - at))));
+    fmt::print(
+        "           {:04x}  {}\n", at,
+        ToHex(ByteView(facts.config).subspan(at, std::min<size_t>(16, facts.config.size() - at))));
   const auto grammar = MakeGrammar(facts);
   fmt::print("requests   {}\n", grammar ? "by the grammar '" + grammar->name() + "'"
                                         : std::string("no buffer is known that it uses"));
@@ -45,8 +46,10 @@ void AddProbe(CLI::App& app, CommandLine& line) {
     bool as_json = false;
   };
   auto arguments = std::make_shared<Arguments>();
-  CLI::App* probe = app.add_subcommand("probe", "Tell what a device is: id, features, queues, config");
-  probe->add_option("ATTACH", arguments->attach, "Where the device is (see vitro --help)")->required();
+  CLI::App* probe =
+      app.add_subcommand("probe", "Tell what a device is: id, features, queues, config");
+  probe->add_option("ATTACH", arguments->attach, "Where the device is (see vitro --help)")
+      ->required();
   probe->add_flag("--json", arguments->as_json, "As JSON");
   probe->callback([arguments, &line] {
     auto attachment = OpenAttachment(arguments->attach);

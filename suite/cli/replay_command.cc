@@ -29,10 +29,12 @@ Result<Program> LoadProgram(const std::string& path) {
 void Print(const CheckResult& result) {
   for (const std::string& step : result.trace) fmt::print("{}\n", step);
   for (const WeighedFinding& weighed : result.findings)
-    fmt::print("\n{}: {}\n  requirement  {}\n  accepted     {}\n  observed     {}\n  at step      {}\n",
-               Name(weighed.severity), weighed.finding.message, weighed.finding.requirement,
-               weighed.finding.accepted, weighed.finding.observed, weighed.finding.operation);
-  fmt::print("\n{}{}{}\n", Name(result.outcome), result.because.empty() ? "" : ": ", result.because);
+    fmt::print(
+        "\n{}: {}\n  requirement  {}\n  accepted     {}\n  observed     {}\n  at step      {}\n",
+        Name(weighed.severity), weighed.finding.message, weighed.finding.requirement,
+        weighed.finding.accepted, weighed.finding.observed, weighed.finding.operation);
+  fmt::print("\n{}{}{}\n", Name(result.outcome), result.because.empty() ? "" : ": ",
+             result.because);
   if (!result.device_log.empty()) fmt::print("\nthe device said:\n{}\n", result.device_log);
 }
 
@@ -41,18 +43,22 @@ Result<int> Replay(const ReplayArguments& arguments) {
   VITRO_ASSIGN(auto attachment, OpenAttachment(arguments.attach));
   RunOptions options;
   options.response = milliseconds(arguments.response_ms);
-  VITRO_ASSIGN(auto job, StartProgram(program, *attachment, options,
-                                      milliseconds(arguments.timeout_ms)));
+  VITRO_ASSIGN(auto job,
+               StartProgram(program, *attachment, options, milliseconds(arguments.timeout_ms)));
   const CheckResult result = ResultOf(program.check, program.seed, job->Wait());
   Print(result);
   switch (result.outcome) {
     case Outcome::kPass:
     case Outcome::kInfo:
-    case Outcome::kWarn: return kConformant;
+    case Outcome::kWarn:
+      return kConformant;
     case Outcome::kNotApplicable:
-    case Outcome::kNotObservable: return kNothingRan;
-    case Outcome::kHarnessError: return kHarnessError;
-    default: return kNotConformant;
+    case Outcome::kNotObservable:
+      return kNothingRan;
+    case Outcome::kHarnessError:
+      return kHarnessError;
+    default:
+      return kNotConformant;
   }
 }
 
@@ -62,12 +68,14 @@ void AddReplay(CLI::App& app, CommandLine& line) {
   auto arguments = std::make_shared<ReplayArguments>();
   CLI::App* replay = app.add_subcommand("replay", "Run a recorded program and judge it again");
   replay->add_option("PROGRAM", arguments->program, "Program text, as in OUT/programs")->required();
-  replay->add_option("ATTACH", arguments->attach, "Where the device is (see vitro --help)")->required();
+  replay->add_option("ATTACH", arguments->attach, "Where the device is (see vitro --help)")
+      ->required();
   replay->add_option("--timeout", arguments->timeout_ms, "Limit for all of it, in milliseconds")
       ->check(CLI::Range(10u, 3600000u))
       ->capture_default_str();
-  replay->add_option("--response", arguments->response_ms,
-                     "How long the device may take to answer, in milliseconds")
+  replay
+      ->add_option("--response", arguments->response_ms,
+                   "How long the device may take to answer, in milliseconds")
       ->check(CLI::Range(1u, 600000u))
       ->capture_default_str();
   replay->callback([arguments, &line] {

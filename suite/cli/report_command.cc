@@ -30,8 +30,10 @@ Result<int> Report(const ReportArguments& arguments) {
 
 void AddReport(CLI::App& app, CommandLine& line) {
   auto arguments = std::make_shared<ReportArguments>();
-  CLI::App* report = app.add_subcommand("report", "Show a recorded run, and render its reports again");
-  report->add_option("RUN", arguments->run, "run.jsonl, run.json, or a directory that has one")->required();
+  CLI::App* report =
+      app.add_subcommand("report", "Show a recorded run, and render its reports again");
+  report->add_option("RUN", arguments->run, "run.jsonl, run.json, or a directory that has one")
+      ->required();
   report->add_option("--out", arguments->out, "Write the reports into this directory");
   report->add_option("--report", arguments->formats, "Formats: html, junit, md, json")
       ->delimiter(',')

@@ -114,8 +114,7 @@ uint32_t Jobs(const RunArguments& arguments, const Attachment& attachment) {
 class RunCommand {
  public:
   RunCommand(const RunArguments& arguments, std::vector<std::string> argv)
-      : arguments_(arguments), argv_(std::move(argv)),
-        terminal_(stdout, [&] {
+      : arguments_(arguments), argv_(std::move(argv)), terminal_(stdout, [&] {
           auto options = reports::DetectTerminal(stdout);
           options.quiet = arguments.quiet;
           return options;
@@ -161,7 +160,9 @@ class RunCommand {
     options.jobs = invocation.jobs;
     options.stop_fd = stop_fd;
     options.started = [this](const Check& check) { terminal_.Started(check.id); };
-    options.finished = [this](const Check& check, const CheckResult& result) { Add(check, result); };
+    options.finished = [this](const Check& check, const CheckResult& result) {
+      Add(check, result);
+    };
     options.tick = [this] { terminal_.Tick(); };
     return options;
   }
@@ -178,9 +179,8 @@ class RunCommand {
   }
 
   std::string Reproduce(const Check& check) const {
-    std::string command =
-        fmt::format("{} run {} {} --seed {}", ShellQuote(argv_[0]), ShellQuote(arguments_.attach),
-                    check.id, arguments_.seed);
+    std::string command = fmt::format("{} run {} {} --seed {}", ShellQuote(argv_[0]),
+                                      ShellQuote(arguments_.attach), check.id, arguments_.seed);
     if (arguments_.timeout_ms != RunArguments().timeout_ms)
       command += fmt::format(" --timeout {}", arguments_.timeout_ms);
     if (arguments_.response_ms != RunArguments().response_ms)
@@ -210,7 +210,8 @@ class RunCommand {
 void AddRun(CLI::App& app, CommandLine& line) {
   auto arguments = std::make_shared<RunArguments>();
   CLI::App* run = app.add_subcommand("run", "Run the checks on a device and report");
-  run->add_option("ATTACH", arguments->attach, "Where the device is (see vitro --help)")->required();
+  run->add_option("ATTACH", arguments->attach, "Where the device is (see vitro --help)")
+      ->required();
   run->add_option("SELECT", arguments->selection.include,
                   "Beginning of a check id or requirement id, or tag:NAME; none: everything");
   run->add_option("--exclude", arguments->selection.exclude, "Leave these out (selectors as above)")

@@ -7,8 +7,8 @@
 
 namespace vitro {
 
-// Of a bit as offered by a device of this type (0: unknown type). Bits without a name here give their
-// number alone.
+// Of a bit as offered by a device of this type (0: unknown type). Bits without a name here give
+// their number alone.
 std::string FeatureName(uint32_t device_id, unsigned bit);
 
 }  // namespace vitro

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The grammars of the device types that the suite speaks: block (5.2), entropy (5.4), network as far
-// as one transmits (5.1), Vitro's experimental type, and whatever was learned of an unknown one.
+// The grammars of the device types that the suite speaks: block (5.2), entropy (5.4), network as
+// far as one transmits (5.1), Vitro's experimental type, and whatever was learned of an unknown
+// one.
 #include "suite/profile/grammar.h"
 
 #include <algorithm>
@@ -26,8 +27,12 @@ class BlkGrammar : public Grammar {
 
   std::vector<Exchange> Preparation() const override {
     if (read_only_) return {};
-    Exchange write{fmt::format("write of sectors 0 to {}", sectors_ - 1), 0,
-                   Header(blk::kTypeOut, 0), 1, Bytes{blk::kStatusOk}, 1};
+    Exchange write{fmt::format("write of sectors 0 to {}", sectors_ - 1),
+                   0,
+                   Header(blk::kTypeOut, 0),
+                   1,
+                   Bytes{blk::kStatusOk},
+                   1};
     const Bytes data = Data();
     write.readable.insert(write.readable.end(), data.begin(), data.end());
     return {write};
@@ -35,8 +40,12 @@ class BlkGrammar : public Grammar {
 
   Exchange Request(uint64_t n) const override {
     const uint64_t sector = n % sectors_;
-    Exchange read{fmt::format("read of sector {}", sector), 0, Header(blk::kTypeIn, sector),
-                  blk::kSectorSize + 1, std::nullopt, blk::kSectorSize + 1};
+    Exchange read{fmt::format("read of sector {}", sector),
+                  0,
+                  Header(blk::kTypeIn, sector),
+                  blk::kSectorSize + 1,
+                  std::nullopt,
+                  blk::kSectorSize + 1};
     if (!read_only_) {
       const Bytes data = Data();
       const auto from = data.begin() + static_cast<std::ptrdiff_t>(sector * blk::kSectorSize);
@@ -50,8 +59,12 @@ class BlkGrammar : public Grammar {
   std::optional<Exchange> LargeRequest(uint32_t bytes) const override {
     const uint64_t count = SectorsOf(bytes);
     if (read_only_ || zoned_ || count > capacity_) return std::nullopt;
-    Exchange write{fmt::format("write of {} sectors", count), 0, Header(blk::kTypeOut, 0), 1,
-                   Bytes{blk::kStatusOk}, 1};
+    Exchange write{fmt::format("write of {} sectors", count),
+                   0,
+                   Header(blk::kTypeOut, 0),
+                   1,
+                   Bytes{blk::kStatusOk},
+                   1};
     const Bytes data = Pattern(kPattern, count * blk::kSectorSize);
     write.readable.insert(write.readable.end(), data.begin(), data.end());
     return write;
@@ -60,8 +73,12 @@ class BlkGrammar : public Grammar {
     const uint64_t count = SectorsOf(bytes);
     if (read_only_ || zoned_ || count > capacity_) return std::nullopt;
     const auto length = static_cast<uint32_t>(count * blk::kSectorSize);
-    Exchange read{fmt::format("read of {} sectors", count), 0, Header(blk::kTypeIn, 0), length + 1,
-                  Pattern(kPattern, length), length + 1};
+    Exchange read{fmt::format("read of {} sectors", count),
+                  0,
+                  Header(blk::kTypeIn, 0),
+                  length + 1,
+                  Pattern(kPattern, length),
+                  length + 1};
     read.expected->push_back(blk::kStatusOk);
     return read;
   }
@@ -137,9 +154,7 @@ class NetGrammar : public Grammar {
 class ExperimentalGrammar : public Grammar {
  public:
   std::string name() const override { return "experimental"; }
-  Exchange Request(uint64_t n) const override {
-    return Echo(static_cast<uint32_t>(4 + n % 61), n);
-  }
+  Exchange Request(uint64_t n) const override { return Echo(static_cast<uint32_t>(4 + n % 61), n); }
   std::optional<Exchange> RequestOn(uint32_t queue, uint64_t n) const override {
     if (queue == experimental::kEchoQueue) return Request(n);
     if (queue != experimental::kStreamQueue) return std::nullopt;
@@ -150,8 +165,12 @@ class ExperimentalGrammar : public Grammar {
 
  private:
   static Exchange Echo(uint32_t length, uint64_t seed) {
-    Exchange echo{fmt::format("echo of {} bytes", length), experimental::kEchoQueue,
-                  Bytes(experimental::kEchoHeaderSize), length + 1, Bytes{}, length + 1};
+    Exchange echo{fmt::format("echo of {} bytes", length),
+                  experimental::kEchoQueue,
+                  Bytes(experimental::kEchoHeaderSize),
+                  length + 1,
+                  Bytes{},
+                  length + 1};
     StoreLe<uint32_t>(echo.readable.data(), experimental::kOpEcho);
     StoreLe<uint32_t>(echo.readable.data() + 4, length);
     const Bytes payload = Pattern(seed, length);
@@ -177,7 +196,11 @@ class LearnedGrammar : public Grammar {
   static Exchange Make(const LearnedShape& shape) {
     return {fmt::format("{} readable bytes {:#04x}, {} writable", shape.readable, shape.fill,
                         shape.writable),
-            shape.queue, Bytes(shape.readable, shape.fill), shape.writable, std::nullopt, 0};
+            shape.queue,
+            Bytes(shape.readable, shape.fill),
+            shape.writable,
+            std::nullopt,
+            0};
   }
   std::vector<LearnedShape> shapes_;
 };
@@ -185,19 +208,22 @@ class LearnedGrammar : public Grammar {
 }  // namespace
 
 bool IsVitroExperimental(const DeviceFacts& facts) {
-  return facts.device_id == device_id::kExperimental &&
-         facts.name == experimental::kName;
+  return facts.device_id == device_id::kExperimental && facts.name == experimental::kName;
 }
 
 std::unique_ptr<Grammar> MakeGrammar(const DeviceFacts& facts) {
   switch (facts.device_id) {
-    case device_id::kBlk: return std::make_unique<BlkGrammar>(facts);
-    case device_id::kEntropy: return std::make_unique<EntropyGrammar>();
-    case device_id::kNet: return std::make_unique<NetGrammar>();
+    case device_id::kBlk:
+      return std::make_unique<BlkGrammar>(facts);
+    case device_id::kEntropy:
+      return std::make_unique<EntropyGrammar>();
+    case device_id::kNet:
+      return std::make_unique<NetGrammar>();
     case device_id::kExperimental:
       if (IsVitroExperimental(facts)) return std::make_unique<ExperimentalGrammar>();
       break;
-    default: break;
+    default:
+      break;
   }
   if (!facts.learned.empty()) return std::make_unique<LearnedGrammar>(facts.learned);
   return nullptr;

@@ -16,11 +16,12 @@ namespace vitro {
 // One request as a driver means it: what the device reads, how much it may write, what it answers.
 // How that is laid out in descriptors is not part of it (2.7.4).
 struct Exchange {
-  std::string what;     // for people: "read of sector 3"
+  std::string what;  // for people: "read of sector 3"
   uint32_t queue = 0;
   Bytes readable;
   uint32_t writable = 0;  // bytes
-  // What a faultless device answers in the device-writable part; nothing where it cannot be foreseen.
+  // What a faultless device answers in the device-writable part; nothing where it cannot be
+  // foreseen.
   std::optional<Bytes> expected;
   // Range of used lengths that is right for it, within [0, writable].
   uint32_t least_length = 0;
@@ -34,17 +35,19 @@ class Grammar {
   virtual FeatureSet needed_features() const { return {}; }
   // Requests to be made once, in plain framing, before Request() answers as foreseen.
   virtual std::vector<Exchange> Preparation() const { return {}; }
-  // The n-th of an endless row of requests that may be outstanding at once and in any order, and that
-  // leave the device as it was for the others. Different n, different requests as far as possible.
+  // The n-th of an endless row of requests that may be outstanding at once and in any order, and
+  // that leave the device as it was for the others. Different n, different requests as far as
+  // possible.
   virtual Exchange Request(uint64_t n) const = 0;
   // Requests to be made in this order, each completing before the next, that show the device works.
   virtual std::vector<Exchange> Tour() const { return {Request(0), Request(1)}; }
-  // A request whose device-writable part is at least `bytes` long, if the type has such. Its answer is
-  // as foreseen once LargeRequest() of as many bytes, if there is one, was used.
+  // A request whose device-writable part is at least `bytes` long, if the type has such. Its answer
+  // is as foreseen once LargeRequest() of as many bytes, if there is one, was used.
   virtual std::optional<Exchange> LargeAnswer(uint32_t) const { return std::nullopt; }
   // A request with at least `bytes` of device-readable data.
   virtual std::optional<Exchange> LargeRequest(uint32_t) const { return std::nullopt; }
-  // The same kind of request on another queue than Request(); nullopt if it serves no such requests.
+  // The same kind of request on another queue than Request(); nullopt if it serves no such
+  // requests.
   virtual std::optional<Exchange> RequestOn(uint32_t queue, uint64_t n) const {
     Exchange exchange = Request(n);
     if (exchange.queue != queue) return std::nullopt;

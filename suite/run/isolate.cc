@@ -98,7 +98,8 @@ void FlightRecorder::Append(const std::string& line) {
 std::string FlightRecorder::Text() const {
   const Shared* shared = region_->shared();
   std::string text(shared->text, shared->length.load(std::memory_order_acquire));
-  if (const uint32_t lost = shared->lost.load()) text += fmt::format("# {} more steps did not fit\n", lost);
+  if (const uint32_t lost = shared->lost.load())
+    text += fmt::format("# {} more steps did not fit\n", lost);
   return text;
 }
 
@@ -115,8 +116,7 @@ Result<std::unique_ptr<IsolatedJob>> IsolatedJob::Start(Work work, Duration limi
   std::fflush(nullptr);  // or the child would write the parent's buffers again
   job->pid_ = ::fork();
   if (job->pid_ < 0) return Fail(ErrorKind::kHarness, "cannot fork: {}", std::strerror(errno));
-  if (job->pid_ == 0)
-    RunChild(work, job->recorder_, write_end.get(), job->output_.get(), parent);
+  if (job->pid_ == 0) RunChild(work, job->recorder_, write_end.get(), job->output_.get(), parent);
   ::setpgid(job->pid_, job->pid_);  // in both, whoever comes first
   return job;
 }
@@ -183,7 +183,8 @@ IsolatedJob::Ending IsolatedJob::Finish(bool timed_out) {
   pid_ = -1;
   if (WIFSIGNALED(status)) {
     ending.by_signal = true;
-    ending.how = fmt::format("killed by signal {} ({})", WTERMSIG(status), ::strsignal(WTERMSIG(status)));
+    ending.how =
+        fmt::format("killed by signal {} ({})", WTERMSIG(status), ::strsignal(WTERMSIG(status)));
   } else {
     ending.how = fmt::format("exited with code {}", WEXITSTATUS(status));
   }

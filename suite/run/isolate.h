@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// IsolatedJob: one piece of work in its own process, with a deadline. Whatever the device under test
-// does to that process (crashes, hangs, writes where it must not) costs this piece of work only. The
-// answer comes back over a pipe; what was done so far stands in shared memory, so that it survives.
+// IsolatedJob: one piece of work in its own process, with a deadline. Whatever the device under
+// test does to that process (crashes, hangs, writes where it must not) costs this piece of work
+// only. The answer comes back over a pipe; what was done so far stands in shared memory, so that it
+// survives.
 #pragma once
 
 #include <functional>
@@ -15,8 +16,8 @@
 
 namespace vitro {
 
-// Lines that a process wrote down before each step, in memory that outlives it. One writer; lock-free,
-// because the writer may die at any instant. What does not fit is counted, not kept.
+// Lines that a process wrote down before each step, in memory that outlives it. One writer;
+// lock-free, because the writer may die at any instant. What does not fit is counted, not kept.
 class FlightRecorder {
  public:
   FlightRecorder();  // throws boost::interprocess exceptions if there is no memory
@@ -41,9 +42,9 @@ class IsolatedJob {
     std::optional<std::string> answer;  // complete, or nothing
     bool timed_out = false;             // it was killed at its deadline
     bool by_signal = false;
-    std::string how;                    // "killed by signal 11 (Segmentation fault)"
-    std::string recorded;               // the flight recorder's text
-    std::string output;                 // tail of what the child wrote to stdout and stderr
+    std::string how;       // "killed by signal 11 (Segmentation fault)"
+    std::string recorded;  // the flight recorder's text
+    std::string output;    // tail of what the child wrote to stdout and stderr
     int64_t duration_us = 0;
   };
 

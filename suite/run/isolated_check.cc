@@ -37,7 +37,8 @@ Result<std::unique_ptr<IsolatedJob>> StartProgram(const Program& program, Attach
   });
 }
 
-CheckResult ResultOf(const std::string& check_id, uint64_t seed, const IsolatedJob::Ending& ending) {
+CheckResult ResultOf(const std::string& check_id, uint64_t seed,
+                     const IsolatedJob::Ending& ending) {
   CheckResult result;
   if (ending.answer) {
     result = ResultFromJson(nlohmann::json::parse(*ending.answer));
@@ -48,7 +49,8 @@ CheckResult ResultOf(const std::string& check_id, uint64_t seed, const IsolatedJ
   result.id = check_id;
   result.duration_us = ending.duration_us;
   result.device_log = ending.output;
-  result.program = fmt::format("vitro-program 1\ncheck {}\nseed {}\n{}", check_id, seed, ending.recorded);
+  result.program =
+      fmt::format("vitro-program 1\ncheck {}\nseed {}\n{}", check_id, seed, ending.recorded);
   std::istringstream lines(ending.recorded);
   std::vector<std::string> trace;
   for (std::string line; std::getline(lines, line);) {
@@ -66,8 +68,8 @@ CheckResult ResultOf(const std::string& check_id, uint64_t seed, const IsolatedJ
                                  ending.duration_us / 1000, last);
   } else {
     result.outcome = Outcome::kCrash;
-    result.because = fmt::format("the process that the device lives in was {}; the last step was: {}",
-                                 ending.how, last);
+    result.because = fmt::format(
+        "the process that the device lives in was {}; the last step was: {}", ending.how, last);
   }
   result.observed = ending.timed_out ? "no answer" : ending.how;
   result.accepted = {"the device goes on"};

@@ -89,7 +89,8 @@ class Faultless : public testing::Test {
                       result.outcome == Outcome::kNotApplicable ||
                       result.outcome == Outcome::kNotObservable;
     EXPECT_TRUE(fine) << Describe(result);
-    if (fine) fmt::print("{} on {}: {} {}\n", check_.id, device_, Name(result.outcome), result.because);
+    if (fine)
+      fmt::print("{} on {}: {} {}\n", check_.id, device_, Name(result.outcome), result.because);
   }
 
  private:
@@ -102,13 +103,13 @@ class Caught : public testing::Test {
   Caught(const Check& check, std::string fault) : check_(check), fault_(std::move(fault)) {}
   void TestBody() override {
     const std::string attach = AttachOfFault(fault_);
-    ASSERT_FALSE(attach.empty()) << check_.id << " names fault '" << fault_ << "', which is not there";
+    ASSERT_FALSE(attach.empty()) << check_.id << " names fault '" << fault_
+                                 << "', which is not there";
     const CheckResult result = RunOn(check_, attach, kHangLimit);
     // An info is not a pass either: some rows of the standard allow no more.
     const bool caught = result.outcome == Outcome::kFail || result.outcome == Outcome::kWarn ||
-                        result.outcome == Outcome::kInfo ||
-                        result.outcome == Outcome::kCrash || result.outcome == Outcome::kHang ||
-                        result.outcome == Outcome::kDeviceLost;
+                        result.outcome == Outcome::kInfo || result.outcome == Outcome::kCrash ||
+                        result.outcome == Outcome::kHang || result.outcome == Outcome::kDeviceLost;
     EXPECT_TRUE(caught) << check_.id << " does not catch " << attach << "\n" << Describe(result);
     if (caught) fmt::print("{} catches {}: {}\n", check_.id, attach, Describe(result));
   }
@@ -141,15 +142,13 @@ void RegisterAll() {
   };
   for (const Check& check : AllChecks()) {
     for (const std::string device : {"blk", "blk,ro=1", "blk,zoned=hm", "entropy", "experimental"})
-      testing::RegisterTest("Faultless", underscored(check.id + "@" + device).c_str(), nullptr,
-                            nullptr, __FILE__, __LINE__, [&check, device]() -> testing::Test* {
-                              return new Faultless(check, device);
-                            });
+      testing::RegisterTest(
+          "Faultless", underscored(check.id + "@" + device).c_str(), nullptr, nullptr, __FILE__,
+          __LINE__, [&check, device]() -> testing::Test* { return new Faultless(check, device); });
     for (const std::string& fault : check.faults)
-      testing::RegisterTest("Caught", underscored(check.id + "@" + fault).c_str(), nullptr, nullptr,
-                            __FILE__, __LINE__, [&check, fault]() -> testing::Test* {
-                              return new Caught(check, fault);
-                            });
+      testing::RegisterTest(
+          "Caught", underscored(check.id + "@" + fault).c_str(), nullptr, nullptr, __FILE__,
+          __LINE__, [&check, fault]() -> testing::Test* { return new Caught(check, fault); });
   }
 }
 

@@ -10,7 +10,16 @@
 namespace vitro {
 
 enum class Outcome {
-  kPass, kFail, kWarn, kInfo, kNotApplicable, kNotObservable, kWaived, kCrash, kHang, kDeviceLost,
+  kPass,
+  kFail,
+  kWarn,
+  kInfo,
+  kNotApplicable,
+  kNotObservable,
+  kWaived,
+  kCrash,
+  kHang,
+  kDeviceLost,
   kHarnessError,
 };
 const char* Name(Outcome outcome);
@@ -25,7 +34,7 @@ struct WeighedFinding {
 struct CheckResult {
   std::string id;
   Outcome outcome = Outcome::kHarnessError;
-  std::string because;    // why that outcome
+  std::string because;  // why that outcome
   std::string sent, observed;
   std::vector<std::string> accepted;
   std::vector<WeighedFinding> findings;
@@ -33,7 +42,7 @@ struct CheckResult {
   std::string program;             // program text that performs it again
   std::string device_log;
   int64_t duration_us = 0;
-  int64_t quiet_window_us = 0;     // 0 where quiescence was exact
+  int64_t quiet_window_us = 0;  // 0 where quiescence was exact
 };
 
 }  // namespace vitro

@@ -12,8 +12,8 @@ namespace {
 
 using nlohmann::json;
 
-constexpr uint32_t kMostQueues = 64;      // looked at; a device may claim any number
-constexpr uint32_t kMostConfig = 4096;    // bytes read, likewise
+constexpr uint32_t kMostQueues = 64;    // looked at; a device may claim any number
+constexpr uint32_t kMostConfig = 4096;  // bytes read, likewise
 constexpr uint32_t kLearnQueues = 4;
 constexpr Duration kLearnResponse = std::chrono::milliseconds(200);
 
@@ -79,7 +79,8 @@ bool Uses(Attachment& attachment, const DeviceFacts& facts, const LearnedShape& 
     Context context(session, facts, nullptr);
     try {
       context.Up({.queues = std::min(facts.queue_count, kLearnQueues), .prepare = false});
-      context.Publish({"", shape.queue, Bytes(shape.readable, shape.fill), shape.writable, std::nullopt, 0});
+      context.Publish(
+          {"", shape.queue, Bytes(shape.readable, shape.fill), shape.writable, std::nullopt, 0});
       context.Notify(shape.queue);
       return {{"used", context.WaitUsed(shape.queue, 1).value == 1 && !context.failed()}};
     } catch (const CheckEnded&) {
@@ -92,8 +93,11 @@ bool Uses(Attachment& attachment, const DeviceFacts& facts, const LearnedShape& 
 void Learn(Attachment& attachment, DeviceFacts& facts, Duration limit) {
   for (uint32_t queue = 0; queue < std::min(facts.queue_count, kLearnQueues); ++queue) {
     // Ones before zeros: in many protocols a zero is an identifier that must not be.
-    for (LearnedShape shape : {LearnedShape{queue, 64, 64, 1}, {queue, 64, 0, 1}, {queue, 0, 64, 0},
-                               {queue, 64, 64, 0}, {queue, 64, 0, 0}}) {
+    for (LearnedShape shape : {LearnedShape{queue, 64, 64, 1},
+                               {queue, 64, 0, 1},
+                               {queue, 0, 64, 0},
+                               {queue, 64, 64, 0},
+                               {queue, 64, 0, 0}}) {
       if (!Uses(attachment, facts, shape, limit)) continue;
       facts.learned.push_back(shape);
       break;

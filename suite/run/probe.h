@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Probe(): what is this device? Its identity, features, queues and config space, and, where no grammar
-// knows its type, which shapes of buffers it uses. Isolated like a check.
+// Probe(): what is this device? Its identity, features, queues and config space, and, where no
+// grammar knows its type, which shapes of buffers it uses. Isolated like a check.
 #pragma once
 
 #include <functional>

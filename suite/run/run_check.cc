@@ -2,6 +2,7 @@
 #include "suite/run/run_check.h"
 
 #include <algorithm>
+#include <map>
 
 #include "harness/session/session.h"
 #include "suite/catalogue/catalogue.h"
@@ -11,6 +12,8 @@ namespace vitro {
 namespace {
 
 constexpr size_t kTraceTail = 40;
+constexpr size_t kMostFindings = 24;
+constexpr size_t kMostSent = 600;  // characters
 
 // The outcome of an operation that could not be carried out.
 Outcome OutcomeOf(const Error& error, Transport* transport) {
@@ -19,20 +22,36 @@ Outcome OutcomeOf(const Error& error, Transport* transport) {
     return death && death->by_signal ? Outcome::kCrash : Outcome::kDeviceLost;
   }
   switch (error.kind) {
-    case ErrorKind::kTimeout: return Outcome::kHang;
-    case ErrorKind::kUnsupported: return Outcome::kNotObservable;
+    case ErrorKind::kTimeout:
+      return Outcome::kHang;
+    case ErrorKind::kUnsupported:
+      return Outcome::kNotObservable;
     case ErrorKind::kDeviceLost:
-    case ErrorKind::kAttach: return Outcome::kDeviceLost;
-    default: return Outcome::kHarnessError;
+    case ErrorKind::kAttach:
+      return Outcome::kDeviceLost;
+    default:
+      return Outcome::kHarnessError;
   }
 }
 
 // What a session that ended, by itself or by an error, amounts to.
 void Conclude(Session& session, CheckResult& result) {
-  // The heaviest first; within the same weight, in the order in which they were made.
-  for (Outcome weight : {Outcome::kFail, Outcome::kWarn, Outcome::kInfo})
-    for (const Finding& finding : session.findings())
-      if (Weigh(finding) == weight) result.findings.push_back({finding, weight});
+  // The heaviest first; within the same weight, in the order in which they were made. What is wrong
+  // in the same way again is counted, not told: a loop over 65,536 buffers would bury everything
+  // else.
+  std::map<std::pair<std::string, std::string>, size_t> times;
+  for (const Finding& finding : session.findings()) ++times[{finding.requirement, finding.message}];
+  for (Outcome weight : {Outcome::kFail, Outcome::kWarn, Outcome::kInfo}) {
+    for (const Finding& finding : session.findings()) {
+      if (Weigh(finding) != weight || result.findings.size() >= kMostFindings) continue;
+      auto counted = times.find({finding.requirement, finding.message});
+      if (counted == times.end()) continue;  // told already
+      result.findings.push_back({finding, weight});
+      if (counted->second > 1)
+        result.findings.back().finding.message += fmt::format(" ({} times)", counted->second);
+      times.erase(counted);
+    }
+  }
   result.trace = session.TraceTail(kTraceTail);
   result.program = ToText(session.program(result.id));
   result.device_log = session.transport().DeviceLog();
@@ -68,8 +87,8 @@ std::string Sent(const Session& session) {
     sent += repeats > 1 ? fmt::format("{} x{}", last, repeats) : last;
   };
   for (const auto& step : session.trace()) {
-    const std::string name = std::visit([](const auto& each) { return std::string(each.kName); },
-                                        step.operation);
+    const std::string name =
+        std::visit([](const auto& each) { return std::string(each.kName); }, step.operation);
     if (name == op::Expect::kName) continue;
     if (name != last) {
       flush();
@@ -79,6 +98,7 @@ std::string Sent(const Session& session) {
     ++repeats;
   }
   flush();
+  if (sent.size() > kMostSent) sent = sent.substr(0, sent.rfind(',', kMostSent)) + ", and so on";
   return sent;
 }
 
@@ -90,8 +110,7 @@ CheckResult RunOn(std::string id, Attachment& attachment, uint64_t seed, const R
   result.id = std::move(id);
   const auto start = Clock::now();
   auto finish = [&]() -> CheckResult& {
-    result.duration_us =
-        std::chrono::duration_cast<microseconds>(Clock::now() - start).count();
+    result.duration_us = std::chrono::duration_cast<microseconds>(Clock::now() - start).count();
     return result;
   };
   auto memory = GuestMemory::CreateDefault();
@@ -120,6 +139,9 @@ CheckResult RunOn(std::string id, Attachment& attachment, uint64_t seed, const R
   } catch (const CheckEnded& ended) {
     why = ended.why;
     error = ended.error;
+  } catch (const std::exception& exception) {
+    // Nothing of a device behind the C ABI throws: this is ours.
+    error = Error{ErrorKind::kHarness, exception.what()};
   }
   Conclude(session, result);
   JudgeFindings(result);
@@ -150,17 +172,28 @@ CheckResult RunOn(std::string id, Attachment& attachment, uint64_t seed, const R
 
 const char* Name(Outcome outcome) {
   switch (outcome) {
-    case Outcome::kPass: return "pass";
-    case Outcome::kFail: return "fail";
-    case Outcome::kWarn: return "warn";
-    case Outcome::kInfo: return "info";
-    case Outcome::kNotApplicable: return "not-applicable";
-    case Outcome::kNotObservable: return "not-observable";
-    case Outcome::kWaived: return "waived";
-    case Outcome::kCrash: return "crash";
-    case Outcome::kHang: return "hang";
-    case Outcome::kDeviceLost: return "device-lost";
-    case Outcome::kHarnessError: return "harness-error";
+    case Outcome::kPass:
+      return "pass";
+    case Outcome::kFail:
+      return "fail";
+    case Outcome::kWarn:
+      return "warn";
+    case Outcome::kInfo:
+      return "info";
+    case Outcome::kNotApplicable:
+      return "not-applicable";
+    case Outcome::kNotObservable:
+      return "not-observable";
+    case Outcome::kWaived:
+      return "waived";
+    case Outcome::kCrash:
+      return "crash";
+    case Outcome::kHang:
+      return "hang";
+    case Outcome::kDeviceLost:
+      return "device-lost";
+    case Outcome::kHarnessError:
+      return "harness-error";
   }
   return "?";
 }
@@ -171,9 +204,15 @@ Outcome Weigh(const Finding& finding) {
   Outcome weight = Outcome::kFail;
   if (requirement != nullptr) {
     switch (SeverityOf(*requirement)) {
-      case Severity::kFail: weight = Outcome::kFail; break;
-      case Severity::kWarn: weight = Outcome::kWarn; break;
-      case Severity::kInfo: weight = Outcome::kInfo; break;
+      case Severity::kFail:
+        weight = Outcome::kFail;
+        break;
+      case Severity::kWarn:
+        weight = Outcome::kWarn;
+        break;
+      case Severity::kInfo:
+        weight = Outcome::kInfo;
+        break;
     }
   }
   if (finding.severity == "warn" && weight == Outcome::kFail) weight = Outcome::kWarn;

@@ -175,31 +175,31 @@ json ResultLine(const Check& check, const CheckResult& result, uint64_t seed,
   if (!result.findings.empty())
     if (const auto* requirement = Catalogue::Get().Find(result.findings[0].finding.requirement))
       advice = requirement->advice;
-  return {{"kind", "result"},
-          {"id", check.id},
-          {"title", check.title},
-          {"section", check.section},
-          {"requirements", check.requirements},
-          {"tags", check.tags},
-          {"level", "core"},
-          {"outcome", Name(result.outcome)},
-          {"sent", result.sent},
-          {"accepted", result.accepted},
-          {"observed", result.observed},
-          {"because", result.because},
-          {"advice", advice},
-          {"findings", std::move(findings)},
-          {"duration_us", result.duration_us},
-          {"seed", seed},
-          {"evidence",
-           {{"program", program_path},
-            {"trace", result.trace},
-            {"device_stderr", result.device_log}}},
-          {"reproduce", reproduce}};
+  return {
+      {"kind", "result"},
+      {"id", check.id},
+      {"title", check.title},
+      {"section", check.section},
+      {"requirements", check.requirements},
+      {"tags", check.tags},
+      {"level", "core"},
+      {"outcome", Name(result.outcome)},
+      {"sent", result.sent},
+      {"accepted", result.accepted},
+      {"observed", result.observed},
+      {"because", result.because},
+      {"advice", advice},
+      {"findings", std::move(findings)},
+      {"duration_us", result.duration_us},
+      {"seed", seed},
+      {"evidence",
+       {{"program", program_path}, {"trace", result.trace}, {"device_stderr", result.device_log}}},
+      {"reproduce", reproduce}};
 }
 
 json EndLine(bool interrupted, int exit_code) {
-  return {{"kind", "end"}, {"end", UtcNow()}, {"interrupted", interrupted}, {"exit_code", exit_code}};
+  return {
+      {"kind", "end"}, {"end", UtcNow()}, {"interrupted", interrupted}, {"exit_code", exit_code}};
 }
 
 }  // namespace vitro

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The lines of run.jsonl (reports/run_record.schema.json describes their fold): who ran what on which
-// device, the catalogue as it was, each result as it came, and the end.
+// The lines of run.jsonl (reports/run_record.schema.json describes their fold): who ran what on
+// which device, the catalogue as it was, each result as it came, and the end.
 #pragma once
 
 #include <nlohmann/json.hpp>

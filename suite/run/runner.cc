@@ -39,7 +39,8 @@ Result<bool> RunChecks(const std::vector<const Check*>& checks, Attachment& atta
         continue;
       }
       if (options.started) options.started(check);
-      VITRO_ASSIGN(auto job, StartCheck(check, attachment, probed.facts, options.run, options.limit));
+      VITRO_ASSIGN(auto job,
+                   StartCheck(check, attachment, probed.facts, options.run, options.limit));
       running.push_back({&check, std::move(job)});
     }
     std::vector<pollfd> fds = {{options.stop_fd, POLLIN, 0}};

@@ -46,7 +46,8 @@ Result<std::vector<const Check*>> SelectChecks(const Selection& selection) {
     chosen.push_back(&check);
   }
   if (chosen.empty())
-    return Fail(ErrorKind::kUsage, "the selection is empty: everything it names is excluded as well");
+    return Fail(ErrorKind::kUsage,
+                "the selection is empty: everything it names is excluded as well");
   return chosen;
 }
 

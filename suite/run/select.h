@@ -10,8 +10,8 @@
 
 namespace vitro {
 
-// What was asked for. A selector is the beginning of a check's id at a dot ("reset", "reset.status"),
-// the beginning of a requirement id ("dev.basic.device-reset"), or "tag:NAME".
+// What was asked for. A selector is the beginning of a check's id at a dot ("reset",
+// "reset.status"), the beginning of a requirement id ("dev.basic.device-reset"), or "tag:NAME".
 struct Selection {
   std::vector<std::string> include;  // empty: everything
   std::vector<std::string> exclude;
@@ -20,8 +20,8 @@ struct Selection {
 // Does one selector mean this check?
 bool Selects(const std::string& selector, const Check& check);
 
-// In the order of AllChecks(). kUsage, naming the selector, if one of them matches no check at all, or
-// if nothing is left.
+// In the order of AllChecks(). kUsage, naming the selector, if one of them matches no check at all,
+// or if nothing is left.
 Result<std::vector<const Check*>> SelectChecks(const Selection& selection);
 
 // Adds the selectors of a list file: one a line, "-" in front excludes, "#" starts a comment.

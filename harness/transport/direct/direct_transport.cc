@@ -7,7 +7,8 @@
 namespace vitro {
 namespace {
 
-// One more than the largest queue index that notifications are counted for (le16 in every transport).
+// One more than the largest queue index that notifications are counted for (le16 in every
+// transport).
 constexpr size_t kQueues = 65536;
 // A device that says it is busy this often in one wait without an end is not driven further: the
 // caller's deadline decides, and this keeps the clock from being read on every step.
@@ -28,13 +29,20 @@ Result<> DirectTransport::CheckOps(const vitro_device_ops* ops) {
     return Fail(ErrorKind::kAttach,
                 "the device library's operations table is {} bytes, at least {} were expected",
                 ops->size, offsetof(vitro_device_ops, stimulate_config_change));
-  const std::pair<bool, const char*> mandatory[] = {
-      {ops->create, "create"}, {ops->destroy, "destroy"}, {ops->identity, "identity"},
-      {ops->offered_features, "offered_features"}, {ops->accept_features, "accept_features"},
-      {ops->get_status, "get_status"}, {ops->set_status, "set_status"}, {ops->reset, "reset"},
-      {ops->config_read, "config_read"}, {ops->config_write, "config_write"},
-      {ops->queue_max_size, "queue_max_size"}, {ops->queue_setup, "queue_setup"},
-      {ops->notify, "notify"}, {ops->run, "run"}};
+  const std::pair<bool, const char*> mandatory[] = {{ops->create, "create"},
+                                                    {ops->destroy, "destroy"},
+                                                    {ops->identity, "identity"},
+                                                    {ops->offered_features, "offered_features"},
+                                                    {ops->accept_features, "accept_features"},
+                                                    {ops->get_status, "get_status"},
+                                                    {ops->set_status, "set_status"},
+                                                    {ops->reset, "reset"},
+                                                    {ops->config_read, "config_read"},
+                                                    {ops->config_write, "config_write"},
+                                                    {ops->queue_max_size, "queue_max_size"},
+                                                    {ops->queue_setup, "queue_setup"},
+                                                    {ops->notify, "notify"},
+                                                    {ops->run, "run"}};
   for (auto [there, name] : mandatory)
     if (!there) return Fail(ErrorKind::kAttach, "the device library has no operation '{}'", name);
   return {};
@@ -92,10 +100,10 @@ Result<std::unique_ptr<DirectTransport>> DirectTransport::Create(const vitro_dev
   transport->identity_ = {ops->name ? ops->name : "", identity.device_id, identity.vendor_id,
                           identity.queue_count, identity.config_size};
   Abilities& abilities = transport->abilities_;
-  for (Ability ability : {Ability::kDeviceStatus, Ability::kReset, Ability::kConfigSpace,
-                          Ability::kConfigWrite, Ability::kConfigNotification, Ability::kDeviceId,
-                          Ability::kExactQuiet, Ability::kUnofferedBits,
-                          Ability::kUsedNotification, Ability::kQueuesBeforeDriverOk})
+  for (Ability ability :
+       {Ability::kDeviceStatus, Ability::kReset, Ability::kConfigSpace, Ability::kConfigWrite,
+        Ability::kConfigNotification, Ability::kDeviceId, Ability::kExactQuiet,
+        Ability::kUnofferedBits, Ability::kUsedNotification, Ability::kQueuesBeforeDriverOk})
     abilities.Allow(ability);
   auto optional = [&](bool there, Ability ability, const char* name) {
     if (there)

@@ -16,7 +16,8 @@ namespace vitro {
 class DirectTransport : public Transport {
  public:
   // Creates a device of `ops` (which must outlive it) over `memory`. `options` as in the attach
-  // string. kAttach with the device's own words if it refuses; kAttach for an ABI that does not fit.
+  // string. kAttach with the device's own words if it refuses; kAttach for an ABI that does not
+  // fit.
   static Result<std::unique_ptr<DirectTransport>> Create(const vitro_device_ops* ops,
                                                          const std::string& options,
                                                          GuestMemory& memory);
