@@ -234,6 +234,15 @@ void EmptyCheck(benchmark::State& state, const std::string& name) {
   }
 }
 
+// A session in which nothing is done: memory is poisoned at its start and compared at its end.
+void EmptySession(benchmark::State& state, const std::string& name) {
+  for (auto _ : state) {
+    Device device(name);
+    Session session(device.memory, *device.transport, SessionOptions{});
+    Must(session.Finish());
+  }
+}
+
 void EmptyProcess(benchmark::State& state) {
   for (auto _ : state) {
     auto job = Must(IsolatedJob::Start([](FlightRecorder&) { return std::string("done"); },
@@ -252,6 +261,7 @@ void RegisterAll() {
   benchmark::RegisterBenchmark("program/print", PrintProgram);
   benchmark::RegisterBenchmark("program/parse", ParseProgramText);
   benchmark::RegisterBenchmark("catalogue/find-all", FindRequirements);
+  benchmark::RegisterBenchmark("session/empty", EmptySession, "blk");
   // In real time: most of it passes in the child.
   benchmark::RegisterBenchmark("isolate/process", EmptyProcess)->UseRealTime();
   benchmark::RegisterBenchmark("isolate/check", EmptyCheck, "blk")->UseRealTime();

@@ -17,7 +17,7 @@ function(vitro_executable name)
 endfunction()
 
 # vitro_test(NAME SOURCES... DEPS... [LABELS...] [TIMEOUT seconds]): a GoogleTest binary, one ctest entry.
-# Labels: unit (default), device (needs a real device), page (needs a browser), matrix (the kill matrix).
+# Labels: unit (default), cli (the command as a whole), device (needs a real device), page (needs a browser), matrix (the kill matrix).
 function(vitro_test name)
   if(NOT VITRO_BUILD_TESTS)
     return()
