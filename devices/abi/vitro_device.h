@@ -48,6 +48,12 @@ typedef struct vitro_host {
   void (*signal_config)(void* context);
   /* One line of text for the person at the other end, e.g. why create() failed. */
   void (*log)(void* context, const char* line);
+  /* For devices that are whole PCI functions: an MSI-X message, the 32 bits of `data` written to
+   * `address` (4.1.5.1.2). They do not use signal_queue() and signal_config(). */
+  void (*send_message)(void* context, uint64_t address, uint32_t data);
+  /* The level of the interrupt line, INTA# of a PCI function or the interrupt of an MMIO device:
+   * 1 asserted, 0 not. */
+  void (*set_line)(void* context, int asserted);
 } vitro_host;
 
 typedef struct vitro_identity {
@@ -68,9 +74,30 @@ typedef struct vitro_queue {
   uint64_t device_address; /* device area: the used ring */
 } vitro_queue;
 
-/* Reserved for devices that are whole PCI functions or MMIO register windows; NULL today. */
-typedef struct vitro_pci_ops vitro_pci_ops;
-typedef struct vitro_mmio_ops vitro_mmio_ops;
+/* A device that is a whole PCI function (4.1). The host enumerates it as a bus would: it sizes and
+ * assigns the BARs, enables it and programs MSI-X, all through these. Values are in host byte
+ * order; bit 0 is that of the byte at `offset`. */
+typedef struct vitro_pci_ops {
+  uint32_t size;
+  /* Configuration space: offset 0 to 4095, width 1, 2 or 4, naturally aligned. */
+  uint32_t (*config_read)(vitro_device* device, uint32_t offset, uint32_t width);
+  void (*config_write)(vitro_device* device, uint32_t offset, uint32_t width, uint32_t value);
+  /* An access `offset` bytes into BAR `bar` (0 to 5; the lower of the two of a 64-bit BAR). width
+   * 1, 2, 4 or 8, any offset is tried. -1: nobody answers, and the driver reads all-ones. */
+  int (*bar_read)(vitro_device* device, uint32_t bar, uint64_t offset, uint32_t width,
+                  uint64_t* value);
+  int (*bar_write)(vitro_device* device, uint32_t bar, uint64_t offset, uint32_t width,
+                   uint64_t value);
+} vitro_pci_ops;
+
+/* A device that is a register window (4.2), with one interrupt: vitro_host.set_line(). */
+typedef struct vitro_mmio_ops {
+  uint32_t size;
+  /* An access `offset` bytes into the window. width 1, 2, 4 or 8, any offset is tried. -1: nobody
+   * answers. */
+  int (*read)(vitro_device* device, uint64_t offset, uint32_t width, uint64_t* value);
+  int (*write)(vitro_device* device, uint64_t offset, uint32_t width, uint64_t value);
+} vitro_mmio_ops;
 
 /* The device's operations. `optional` members may be NULL. Where a call returns int, 0 is success
  * and -1 a refusal, which the driver sees as the transport would show it. */
@@ -122,8 +149,11 @@ typedef struct vitro_device_ops {
    * it might in operation and notifies; -1 if it has nothing to change. */
   int (*stimulate_config_change)(vitro_device* device);
 
-  const vitro_pci_ops* pci;   /* optional */
-  const vitro_mmio_ops* mmio; /* optional */
+  /* Optional. With one of these the device can be attached at that level (level=pci, level=mmio);
+   * the operations from offered_features to notify, which drive it at the core level, may then be
+   * NULL. An instance is driven at one level only. */
+  const vitro_pci_ops* pci;
+  const vitro_mmio_ops* mmio;
 } vitro_device_ops;
 
 /* The one symbol that a library exports. Returns NULL if it cannot serve that host version. */

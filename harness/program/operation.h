@@ -261,6 +261,91 @@ struct Quiesce {
   void Fields(V&) {}
 };
 
+// The levels with registers (4.1, 4.2). `region` as in Transport::ReadRegister().
+struct ReadRegister {  // yields the value, or is refused
+  static constexpr const char* kName = "read-register";
+  std::string region;
+  uint64_t offset = 0;
+  uint32_t width = 4;
+  template <typename V>
+  void Fields(V& v) {
+    v("region", region), v("offset", offset), v("width", width);
+  }
+};
+struct WriteRegister {
+  static constexpr const char* kName = "write-register";
+  std::string region;
+  uint64_t offset = 0;
+  uint32_t width = 4;
+  uint64_t value = 0;
+  template <typename V>
+  void Fields(V& v) {
+    v("region", region), v("offset", offset), v("width", width), v("value", value);
+  }
+};
+// Reads a register until `observed & mask == value`, or the response deadline passes; yields what
+// was read last.
+struct WaitRegister {
+  static constexpr const char* kName = "wait-register";
+  std::string region;
+  uint64_t offset = 0;
+  uint32_t width = 4;
+  uint64_t mask = UINT64_MAX, value = 0;
+  template <typename V>
+  void Fields(V& v) {
+    v("region", region), v("offset", offset), v("width", width), v("mask", mask);
+    v("value", value);
+  }
+};
+// How interrupts travel from the next set-up of queues on: a name of interrupt_plans.h. With
+// handler=0 nobody reads the ISR status or acknowledges but the operations that follow.
+struct Interrupts {
+  static constexpr const char* kName = "interrupts";
+  std::string plan;
+  uint32_t handler = 1;
+  template <typename V>
+  void Fields(V& v) {
+    v("plan", plan), v("handler", handler);
+  }
+};
+struct Interface {  // modern, window or legacy; see Transport::UseInterface()
+  static constexpr const char* kName = "interface";
+  std::string name;
+  template <typename V>
+  void Fields(V& v) {
+    v("name", name);
+  }
+};
+// Waits up to the response deadline for `count` messages of an MSI-X vector (4294967295: of none
+// that is programmed); with count=0 only looks. Yields how many came since last asked.
+struct WaitMessages {
+  static constexpr const char* kName = "wait-messages";
+  uint32_t vector = 0, count = 0;
+  template <typename V>
+  void Fields(V& v) {
+    v("vector", vector), v("count", count);
+  }
+};
+// Waits up to the response deadline until the interrupt line has this level; yields its level.
+struct WaitLine {
+  static constexpr const char* kName = "wait-line";
+  uint32_t level = 1;
+  template <typename V>
+  void Fields(V& v) {
+    v("level", level);
+  }
+};
+struct ReadLine {  // yields 1 if the interrupt line is asserted
+  static constexpr const char* kName = "read-line";
+  template <typename V>
+  void Fields(V&) {}
+};
+struct TakeLineRises {  // yields how often the line was asserted since last asked
+  static constexpr const char* kName = "take-line-rises";
+  template <typename V>
+  void Fields(V&) {}
+};
+
 // The driver's memory
 struct Write {
   static constexpr const char* kName = "write";
@@ -347,8 +432,10 @@ using Operation =
                  op::ReadQueueMaxSize, op::SetupQueue, op::ResetQueue, op::Notify, op::Publish,
                  op::Expose, op::SetAvailFlags, op::SetUsedEvent, op::WaitUsed, op::Churn,
                  op::ReadAnswer, op::ReadUsedFlags, op::ReadUsedIdx, op::ReadAvailEvent,
-                 op::TakeNotifications, op::WaitNotifications, op::Quiesce, op::Write, op::Fill,
-                 op::Read, op::Hostile, op::RawDescriptor, op::RawAvailable, op::Expect>;
+                 op::TakeNotifications, op::WaitNotifications, op::Quiesce, op::ReadRegister,
+                 op::WriteRegister, op::WaitRegister, op::Interrupts, op::Interface,
+                 op::WaitMessages, op::WaitLine, op::ReadLine, op::TakeLineRises, op::Write,
+                 op::Fill, op::Read, op::Hostile, op::RawDescriptor, op::RawAvailable, op::Expect>;
 
 // What an operation yielded.
 struct Observation {

@@ -103,6 +103,15 @@ class Session {
   Result<Observation> Do(const op::TakeNotifications&);
   Result<Observation> Do(const op::WaitNotifications&);
   Result<Observation> Do(const op::Quiesce&);
+  Result<Observation> Do(const op::ReadRegister&);
+  Result<Observation> Do(const op::WriteRegister&);
+  Result<Observation> Do(const op::WaitRegister&);
+  Result<Observation> Do(const op::Interrupts&);
+  Result<Observation> Do(const op::Interface&);
+  Result<Observation> Do(const op::WaitMessages&);
+  Result<Observation> Do(const op::WaitLine&);
+  Result<Observation> Do(const op::ReadLine&);
+  Result<Observation> Do(const op::TakeLineRises&);
   Result<Observation> Do(const op::Write&);
   Result<Observation> Do(const op::Fill&);
   Result<Observation> Do(const op::Read&);

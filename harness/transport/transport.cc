@@ -31,6 +31,12 @@ const char* Name(Ability ability) {
       return "used buffer notifications";
     case Ability::kQueuesBeforeDriverOk:
       return "queues before DRIVER_OK";
+    case Ability::kPciFunction:
+      return "a PCI function";
+    case Ability::kMmioWindow:
+      return "an MMIO register window";
+    case Ability::kInterruptPlans:
+      return "a choice of interrupts";
   }
   return "?";
 }

@@ -34,8 +34,12 @@ enum class Ability {
   kUnofferedBits,         // feature bits that were not offered can be accepted on purpose
   kUsedNotification,      // used buffer notifications can be seen and counted (2.3)
   kQueuesBeforeDriverOk,  // queues reach the device when they are set up, not only at DRIVER_OK
+  kPciFunction,           // the device is a PCI function of its own, with all its registers (4.1)
+  kMmioWindow,            // the device is an MMIO register window of its own (4.2)
+  kInterruptPlans,        // the driver chooses how interrupts travel (4.1.5.1.2); also around a
+                          // device that is no PCI function itself
 };
-inline constexpr int kAbilityCount = 13;
+inline constexpr int kAbilityCount = 16;
 const char* Name(Ability ability);
 
 // The set of abilities, and for each missing one the reason, in a phrase.
@@ -78,6 +82,15 @@ struct QueueLayout {
   uint64_t driver = 0;  // driver area: the available ring
   uint64_t device = 0;  // device area: the used ring
 };
+
+// How used buffer notifications of one queue reach the driver.
+enum class NotificationRoute {
+  kOwn,     // by a way that no other queue that is set up uses: each is known to be this queue's
+  kShared,  // by a way that others use too: one may be meant for any of them
+  kNone,    // not at all: the driver polls
+};
+
+struct PciLayout;
 
 // One live device. Not thread-safe. Any call may fail with kDeviceLost (then every later one does
 // too), kTimeout or kUnsupported; a refusal that the driver can see is kRefused.
@@ -122,6 +135,46 @@ class Transport {
   // Gives the device the chance to do all it would do by itself: to rest where kExactQuiet, else
   // for `window`.
   virtual Result<> Quiesce(Duration window) = 0;
+
+  // How notifications of that queue arrive as things stand.
+  virtual NotificationRoute RouteOf(uint32_t /*queue*/) const { return NotificationRoute::kOwn; }
+
+  // The levels with registers, pci and mmio. `region` is one of the standard's structures: for PCI
+  // "pci" (configuration space of the function), "common", "notify", "isr", "device", "legacy",
+  // "msix" (the table), "pba" and "bar0" to "bar5"; for MMIO "mmio". Offsets are bytes into it.
+  // Nothing is done beside the access itself: not even the interrupt handler runs.
+  virtual Result<uint64_t> ReadRegister(const std::string& /*region*/, uint64_t /*offset*/,
+                                        uint32_t /*width*/) {
+    return Fail(ErrorKind::kUnsupported, "this attachment has no registers");
+  }
+  virtual Result<> WriteRegister(const std::string& /*region*/, uint64_t /*offset*/,
+                                 uint32_t /*width*/, uint64_t /*value*/) {
+    return Fail(ErrorKind::kUnsupported, "this attachment has no registers");
+  }
+  // The structures of a PCI function as they were found when it was attached; else nullptr.
+  virtual const PciLayout* pci() const { return nullptr; }
+
+  // How interrupts are to travel from the next set-up of queues on: a name of interrupt_plans.h.
+  // With `handler` false nobody reads the ISR status or acknowledges when the line is asserted;
+  // the driver does it by ReadRegister(). kRefused where the device lacks what the plan needs.
+  virtual Result<> UseInterrupts(const std::string& /*plan*/, bool /*handler*/) {
+    return Fail(ErrorKind::kUnsupported, "this attachment has no choice of interrupts");
+  }
+  // Which of a device's interfaces carries what follows: "modern", "window" (all through
+  // VIRTIO_PCI_CAP_PCI_CFG, 4.1.4.9) or "legacy" (4.1.4.10). Only while the device is reset.
+  // kRefused where the device has none such.
+  virtual Result<> UseInterface(const std::string& /*name*/) {
+    return Fail(ErrorKind::kUnsupported, "this attachment has one interface only");
+  }
+  // MSI-X messages of a vector since this was last asked, whatever they were for; they are counted
+  // as notifications by TakeQueueNotifications() as well. `vector` UINT32_MAX: messages that belong
+  // to no vector as the driver has programmed them.
+  virtual uint64_t TakeMessages(uint32_t /*vector*/) { return 0; }
+  // The interrupt line: its level now, and how often it was asserted since this was last asked.
+  virtual Result<bool> LineAsserted() {
+    return Fail(ErrorKind::kUnsupported, "this attachment has no interrupt line");
+  }
+  virtual uint64_t TakeLineRises() { return 0; }
 
   // Puts a carrier whose connection can be re-made (vhost-user) back to a fresh device;
   // kUnsupported elsewhere.
