@@ -62,6 +62,10 @@ typedef struct vitro_identity {
   uint32_t vendor_id;   /* 0 if there is none */
   uint32_t queue_count; /* virtqueues that exist with all features; indices 0 .. queue_count - 1 */
   uint32_t config_size; /* bytes of device-specific configuration space, 0 if there is none */
+  /* Administration virtqueues (2.13): indices admin_queue_index .. admin_queue_index +
+   * admin_queue_count - 1, none of them below queue_count. Count 0 if there are none. */
+  uint32_t admin_queue_index;
+  uint32_t admin_queue_count;
 } vitro_identity;
 
 /* One virtqueue as the driver set it up (2.6). For a packed virtqueue the three areas are the

@@ -175,8 +175,11 @@ static int create(const vitro_host* host, const char* options, vitro_device** de
 static void destroy(vitro_device* d) { free(d); }
 
 static void identity(vitro_device* d, vitro_identity* identity) {
-  vitro_identity full = {identity->size, 4, 0, 1, 0};
+  vitro_identity full = {0};
   (void)d;
+  full.size = identity->size;
+  full.device_id = 4;
+  full.queue_count = 1;
   memcpy(identity, &full, identity->size < sizeof full ? identity->size : sizeof full);
 }
 

@@ -208,7 +208,7 @@ int Create(const vitro_host* host, const char* options, vitro_device** device) {
 }
 
 void Identity(vitro_device*, vitro_identity* identity) {
-  const vitro_identity full{identity->size, 65534, 0, 1, kConfigSize};
+  const vitro_identity full{identity->size, 65534, 0, 1, kConfigSize, 0, 0};
   std::memcpy(identity, &full, std::min<size_t>(identity->size, sizeof full));
 }
 

@@ -44,7 +44,9 @@ DeviceCore::DeviceCore(const vitro_host* host, const CommonOptions& options, uin
 void DeviceCore::Identity(vitro_identity& identity) const {
   identity.device_id = DeviceId();
   identity.vendor_id = 0;
-  identity.queue_count = static_cast<uint32_t>(queues_.size());
+  identity.admin_queue_count = AdminQueueCount();
+  identity.queue_count = static_cast<uint32_t>(queues_.size()) - identity.admin_queue_count;
+  identity.admin_queue_index = identity.admin_queue_count == 0 ? 0 : identity.queue_count;
   identity.config_size = static_cast<uint32_t>(ConfigImage().size());
 }
 

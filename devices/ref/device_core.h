@@ -66,6 +66,8 @@ class DeviceCore {
   // Are the features that the driver accepted, all of them offered, a set that can work?
   virtual bool AcceptableFeatures(FeatureSet) const { return true; }
   virtual bool QueueAvailable(uint32_t) const { return true; }
+  // How many of the queues, the last ones, are administration virtqueues (2.13).
+  virtual uint32_t AdminQueueCount() const { return 0; }
   // Serves one chain. False if guest memory could not be accessed.
   virtual bool Serve(uint32_t queue, Chain& chain) = 0;
 

@@ -73,6 +73,12 @@ struct DeviceIdentity {
   uint32_t vendor_id = 0;
   uint32_t queue_count = 0;  // as the device claims: not to be trusted as an allocation size
   uint32_t config_size = 0;  // bytes, as claimed
+  // Administration virtqueues (2.13), beyond the others; count 0: none is known. Where registers
+  // tell them, they do so only once VIRTIO_F_ADMIN_VQ has been negotiated.
+  uint32_t admin_queue_index = 0;
+  uint32_t admin_queue_count = 0;
+  std::string level = "core";   // core, pci or mmio
+  bool level_is_ours = false;   // its registers are Vitro's, around a device of a lower level
 };
 
 // Where the driver put a virtqueue (2.6): guest-physical addresses, queue size in descriptors.
@@ -121,6 +127,8 @@ class Transport {
   virtual Result<> SetupQueue(uint32_t queue, const QueueLayout& layout) = 0;
   virtual Result<> ResetQueue(uint32_t queue) = 0;
   virtual Result<> Notify(uint32_t queue) = 0;
+  // With what VIRTIO_F_NOTIFICATION_DATA sends along (2.9): `next` is the available index.
+  virtual Result<> NotifyWithData(uint32_t queue, uint16_t /*next*/) { return Notify(queue); }
 
   virtual Result<> StimulateConfigChange() = 0;
 

@@ -98,7 +98,8 @@ Result<std::unique_ptr<DirectTransport>> DirectTransport::Create(const vitro_dev
   identity.size = sizeof identity;
   ops->identity(transport->device_, &identity);
   transport->identity_ = {ops->name ? ops->name : "", identity.device_id, identity.vendor_id,
-                          identity.queue_count, identity.config_size};
+                          identity.queue_count, identity.config_size, identity.admin_queue_index,
+                          identity.admin_queue_count};
   Abilities& abilities = transport->abilities_;
   for (Ability ability :
        {Ability::kDeviceStatus, Ability::kReset, Ability::kConfigSpace, Ability::kConfigWrite,

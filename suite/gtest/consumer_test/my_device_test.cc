@@ -94,7 +94,7 @@ const vitro_device_ops* MyDevice() {
     };
     o.destroy = [](vitro_device* d) { delete &Self(d); };
     o.identity = [](vitro_device*, vitro_identity* identity) {
-      const vitro_identity mine{identity->size, 65533, 0, 1, 0};
+      const vitro_identity mine{identity->size, 65533, 0, 1, 0, 0, 0};
       std::memcpy(identity, &mine, std::min<size_t>(identity->size, sizeof mine));
     };
     o.offered_features = [](vitro_device*, uint64_t words[2]) {
