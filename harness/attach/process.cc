@@ -37,7 +37,8 @@ void PollFor(std::vector<pollfd> fds, Duration at_most) {
 
 // The child's side of fork: only calls that are safe there, for the parent may have threads. Never
 // returns; a failure goes to `report` as an errno.
-[[noreturn]] void Become(char* const* argv, pid_t parent, int input, int output, int report) {
+[[noreturn]] void Become(char* const* argv, pid_t parent, int input, int output, int report,
+                         std::span<const int> pass) {
   setpgid(0, 0);
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (getppid() != parent) _exit(127);  // the parent died before prctl: no signal will come
@@ -54,6 +55,7 @@ void PollFor(std::vector<pollfd> fds, Duration at_most) {
   dup2(safe_output, 2);
   // Everything else closes on exec, also what a library opened without O_CLOEXEC.
   syscall(SYS_close_range, 3u, ~0u, 4u /* CLOSE_RANGE_CLOEXEC */);
+  for (int fd : pass) fcntl(fd, F_SETFD, 0);
   execvp(argv[0], argv);
   int error = errno;
   (void)!write(safe_report, &error, sizeof error);
@@ -140,7 +142,7 @@ ScratchDirectory::~ScratchDirectory() {
   if (!path_.empty()) std::filesystem::remove_all(path_, ignored);
 }
 
-Result<Process> Process::Start(const std::vector<std::string>& argv) {
+Result<Process> Process::Start(const std::vector<std::string>& argv, std::span<const int> pass) {
   if (argv.empty()) return Fail(ErrorKind::kUsage, "the command is empty");
   std::vector<char*> words;
   for (const auto& word : argv) words.push_back(const_cast<char*>(word.c_str()));
@@ -157,7 +159,7 @@ Result<Process> Process::Start(const std::vector<std::string>& argv) {
   pid_t parent = getpid();
   pid_t pid = fork();
   if (pid < 0) return Fail(ErrorKind::kHarness, "fork: {}", strerror(errno));
-  if (pid == 0) Become(words.data(), parent, input.get(), output.get(), report_end.get());
+  if (pid == 0) Become(words.data(), parent, input.get(), output.get(), report_end.get(), pass);
   process.pid_ = pid;
   setpgid(pid, pid);  // both sides do, so that it is done whoever comes first
   process.pidfd_.Reset(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));

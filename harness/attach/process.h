@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Process: a device's process: started from a command line without a shell, watched, ended, reaped.
 // It lives in a process group of its own, dies with the thread that started it, inherits no file
-// descriptor but its standard ones, and its output is kept in a bounded tail. Knows no device.
+// descriptor but its standard ones and those it is given, and its output is kept in a bounded tail. Knows no device.
 #pragma once
 
 #include <sys/types.h>
 
 #include <map>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -48,8 +49,10 @@ class Process {
 
   // Starts a program; argv[0] is searched in PATH. kAttach if it cannot be executed (then nothing
   // was started), kHarness if the machine has no room for it. Its standard input is a pipe that
-  // stays open and empty; output and error are one pipe that Pump() empties.
-  static Result<Process> Start(const std::vector<std::string>& argv);
+  // stays open and empty; output and error are one pipe that Pump() empties. It inherits `pass`,
+  // descriptors of 3 and above, under the same numbers.
+  static Result<Process> Start(const std::vector<std::string>& argv,
+                               std::span<const int> pass = {});
 
   Process(Process&& other) noexcept;
   Process& operator=(Process&&) = delete;

@@ -69,6 +69,24 @@ TEST(Process, TellsTheSignal) {
             fmt::format("process {} was killed by signal 11 (SIGSEGV)", process.pid()));
 }
 
+TEST(Process, InheritsWhatItIsGivenAndNothingElse) {
+  int ends[2];
+  ASSERT_EQ(pipe2(ends, O_CLOEXEC), 0);
+  UniqueFd reader(ends[0]), writer(ends[1]);
+  const int pass[] = {writer.get()};
+  auto process = Process::Start(
+      {"sh", "-c",
+       fmt::format("echo given >/proc/self/fd/{}; ls /proc/self/fd/{}", ends[1], ends[0])},
+      pass);
+  ASSERT_TRUE(process);
+  EXPECT_TRUE(process->WaitExit(Deadline::After(seconds(20))));
+  EXPECT_NE(process->wait_status(), 0) << "the other end is not there";
+  char buffer[16];
+  ASSERT_EQ(read(reader.get(), buffer, sizeof buffer), 6);
+  EXPECT_EQ(std::string(buffer, 6), "given\n");
+  EXPECT_NE(fcntl(ends[1], F_GETFD) & FD_CLOEXEC, 0) << "ours stays as it was";
+}
+
 TEST(Process, KeepsTheEndOfItsOutput) {
   Process process = Shell("echo out; echo err >&2");
   EXPECT_TRUE(process.WaitExit(Deadline::After(seconds(20))));

@@ -24,19 +24,23 @@ Result<GuestMemory> GuestMemory::Create(std::span<const GuestRange> ranges) {
                   "memory region {:#x}+{:#x} must be whole pages, above the region before it",
                   range.address, range.length);
     previous_end = range.end();
-    memory.regions_.push_back({range, memory.size_, nullptr});
+    memory.regions_.push_back({range, range.address, nullptr});
     memory.size_ += range.length;
   }
+  const uint64_t start = memory.regions_.empty() ? 0 : memory.regions_.front().range.address;
   memory.fd_ = UniqueFd(::memfd_create("vitro-guest-memory", MFD_CLOEXEC));
-  if (!memory.fd_ || ::ftruncate(memory.fd_.get(), static_cast<off_t>(memory.size_)) != 0)
-    return Fail(ErrorKind::kHarness, "cannot create {} bytes of guest memory: {}", memory.size_,
+  if (!memory.fd_ || ::ftruncate(memory.fd_.get(), static_cast<off_t>(previous_end)) != 0)
+    return Fail(ErrorKind::kHarness, "cannot create guest memory up to {:#x}: {}", previous_end,
                 std::strerror(errno));
-  void* mapping =
-      ::mmap(nullptr, memory.size_, PROT_READ | PROT_WRITE, MAP_SHARED, memory.fd_.get(), 0);
+  memory.mapped_ = previous_end - start;
+  // Holes between regions cost addresses only.
+  void* mapping = ::mmap(nullptr, memory.mapped_, PROT_READ | PROT_WRITE, MAP_SHARED,
+                         memory.fd_.get(), static_cast<off_t>(start));
   if (mapping == MAP_FAILED)
     return Fail(ErrorKind::kHarness, "cannot map guest memory: {}", std::strerror(errno));
   memory.mapping_ = static_cast<uint8_t*>(mapping);
-  for (Region& region : memory.regions_) region.host = memory.mapping_ + region.file_offset;
+  for (Region& region : memory.regions_)
+    region.host = memory.mapping_ + (region.range.address - start);
   return memory;
 }
 
@@ -50,11 +54,12 @@ Result<GuestMemory> GuestMemory::CreateDefault() {
 GuestMemory::GuestMemory(GuestMemory&& other) noexcept
     : fd_(std::move(other.fd_)),
       mapping_(std::exchange(other.mapping_, nullptr)),
+      mapped_(std::exchange(other.mapped_, 0)),
       size_(std::exchange(other.size_, 0)),
       regions_(std::move(other.regions_)) {}
 
 GuestMemory::~GuestMemory() {
-  if (mapping_ != nullptr) ::munmap(mapping_, size_);
+  if (mapping_ != nullptr) ::munmap(mapping_, mapped_);
 }
 
 uint8_t* GuestMemory::At(uint64_t address, uint64_t length) const {

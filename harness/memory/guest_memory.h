@@ -31,7 +31,8 @@ class GuestMemory {
  public:
   struct Region {
     GuestRange range;
-    uint64_t file_offset;  // into fd()
+    uint64_t file_offset;  // into fd(): the address itself, so that the file (sparse) is memory from
+                           // address 0 on to a device that can map it in one piece only
     uint8_t* host;         // range.length bytes
   };
 
@@ -73,7 +74,8 @@ class GuestMemory {
  private:
   GuestMemory() = default;
   UniqueFd fd_;
-  uint8_t* mapping_ = nullptr;
+  uint8_t* mapping_ = nullptr;  // from the first region's start to the last one's end
+  uint64_t mapped_ = 0;
   uint64_t size_ = 0;
   std::vector<Region> regions_;
 };

@@ -2,6 +2,7 @@
 #include "harness/memory/guest_memory.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include "harness/memory/shadow.h"
 
@@ -20,6 +21,31 @@ TEST(GuestMemory, RangesMayCrossAdjacentRegionsButNotHoles) {
   EXPECT_FALSE(memory.IsMemory({4 * kMiB + 4095, 2}));
   EXPECT_FALSE(memory.IsMemory({kMiB, UINT64_MAX}));
   EXPECT_EQ(memory.Write(0, Bytes{1}).error().kind, ErrorKind::kUsage);
+}
+
+TEST(GuestMemory, TheFileIsMemoryFromAddressZeroOn) {
+  const GuestRange ranges[] = {{kMiB, 4096}, {4 * kMiB, 4096}};
+  auto memory = GuestMemory::Create(ranges).value();
+  ASSERT_TRUE(memory.Write(4 * kMiB + 5, Bytes{42}));
+  uint8_t byte = 0;
+  ASSERT_EQ(pread(memory.fd(), &byte, 1, 4 * kMiB + 5), 1);
+  EXPECT_EQ(byte, 42);
+  EXPECT_EQ(memory.regions()[1].file_offset, 4 * kMiB);
+  EXPECT_EQ(memory.size(), 8192u);
+}
+
+TEST(Shadow, KnowsRegionsApart) {
+  const GuestRange ranges[] = {{kMiB, 4096}, {4 * kMiB, 4096}};
+  auto memory = GuestMemory::Create(ranges).value();
+  Shadow shadow(memory, 1);
+  EXPECT_TRUE(shadow.Diff(true).empty());
+  *memory.At(4 * kMiB + 5, 1) ^= 0xff;
+  auto changes = shadow.Diff(true);
+  ASSERT_EQ(changes.size(), 1u);
+  EXPECT_EQ(changes[0].range, (GuestRange{4 * kMiB + 5, 1}));
+  ASSERT_TRUE(shadow.Write(4 * kMiB + 5, Bytes{7}));
+  EXPECT_TRUE(shadow.Diff(true).empty());
+  EXPECT_EQ(shadow.Known({4 * kMiB + 5, 1})[0], 7);
 }
 
 TEST(GuestMemory, RefusesRegionsThatOverlapOrAreNotPages) {

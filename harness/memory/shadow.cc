@@ -33,12 +33,17 @@ Shadow::Shadow(GuestMemory& memory, uint64_t seed)
     : memory_(memory), known_(memory.size()), touched_(0) {
   for (const auto& region : memory.regions()) {
     FillPoison(region.host, region.range.length, seed, region.range.address);
-    std::memcpy(known_.data() + region.file_offset, region.host, region.range.length);
+    std::memcpy(known_.data() + Offset(region.range.address), region.host, region.range.length);
   }
 }
 
 uint64_t Shadow::Offset(uint64_t address) const {
-  return static_cast<uint64_t>(memory_.At(address, 1) - memory_.regions().front().host);
+  uint64_t before = 0;
+  for (const auto& region : memory_.regions()) {
+    if (region.range.Contains(address)) return before + (address - region.range.address);
+    before += region.range.length;
+  }
+  return before;
 }
 
 Result<> Shadow::Write(uint64_t address, ByteView bytes) {
@@ -75,9 +80,10 @@ std::vector<Shadow::Change> Shadow::Diff(bool everything) const {
   const uint64_t limit =
       everything ? known_.size() : std::min<uint64_t>(known_.size(), touched_ + kMargin);
   for (const auto& region : memory_.regions()) {
+    const uint64_t offset = Offset(region.range.address);
     const uint64_t length =
-        std::min(region.range.length, limit > region.file_offset ? limit - region.file_offset : 0);
-    const uint8_t* known = known_.data() + region.file_offset;
+        std::min(region.range.length, limit > offset ? limit - offset : uint64_t{0});
+    const uint8_t* known = known_.data() + offset;
     bool open = false;  // the last change may still grow; a change never crosses a region
     for (uint64_t block = 0; block < length; block += kBlock) {
       const uint64_t size = std::min(kBlock, length - block);

@@ -41,11 +41,12 @@ class Shadow {
   std::vector<Change> Diff(bool everything) const;
 
  private:
+  // Of memory, in known_.
   uint64_t Offset(uint64_t address) const;
 
   GuestMemory& memory_;
-  Bytes known_;       // by file offset
-  uint64_t touched_;  // file offset: bytes below this were handed out or written by the driver
+  Bytes known_;       // the regions one after another
+  uint64_t touched_;  // in known_: bytes below this were handed out or written by the driver
 };
 
 }  // namespace vitro
