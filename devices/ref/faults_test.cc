@@ -25,7 +25,7 @@ TEST(Faults, NamesAreUniqueAndWellFormed) {
               std::string_view::npos)
         << fault.name;
     EXPECT_FALSE(fault.devices.empty()) << fault.name;
-    EXPECT_EQ(fault.devices.find_first_not_of("bexz"), std::string_view::npos) << fault.name;
+    EXPECT_EQ(fault.devices.find_first_not_of("bexzm"), std::string_view::npos) << fault.name;
     EXPECT_EQ(FindFault(fault.name), &fault);
   }
   EXPECT_EQ(FindFault("no-such-fault"), nullptr);
