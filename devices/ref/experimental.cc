@@ -2,7 +2,9 @@
 #include "devices/ref/experimental.h"
 
 #include <algorithm>
+#include <optional>
 
+#include "devices/ref/admin/administration.h"
 #include "harness/virtio/device_id.h"
 #include "harness/virtio/experimental.h"
 
@@ -15,9 +17,12 @@ constexpr uint64_t kPiece = 16 << 10;  // how much is copied at a time
 
 class Experimental : public DeviceCore {
  public:
-  Experimental(const vitro_host* host, const CommonOptions& common)
-      : DeviceCore(host, common, xp::kQueueCount) {
+  // `admin`: the device has administration virtqueues as well.
+  Experimental(const vitro_host* host, const CommonOptions& common,
+               std::optional<AdminOptions> admin)
+      : DeviceCore(host, common, xp::kQueueCount + (admin ? xp::kAdminQueueCount : 0)) {
     RestoreFields();
+    if (admin) administration_.emplace(fault, *admin);
   }
 
  protected:
@@ -25,7 +30,13 @@ class Experimental : public DeviceCore {
 
   FeatureSet DeviceFeatures() const override {
     if (fault("offers-unmet-dependency")) return {xp::kFeatureChecksum};
-    return {xp::kFeatureGated, xp::kFeatureChecksum};
+    const FeatureSet own{xp::kFeatureGated, xp::kFeatureChecksum};
+    return administration_ ? own.With(feature::kAdminVq) : own;
+  }
+
+  uint32_t AdminQueueCount() const override { return administration_ ? xp::kAdminQueueCount : 0; }
+  bool QueueAvailable(uint32_t queue) const override {
+    return queue < xp::kQueueCount || features().Has(feature::kAdminVq);
   }
 
   bool AcceptableFeatures(FeatureSet accepted) const override {
@@ -80,6 +91,7 @@ class Experimental : public DeviceCore {
 
   void OnDriverOk() override { limit_in_effect_ = LoadLe<uint32_t>(limit_); }
   void OnReset() override {
+    if (administration_) administration_->Reset();
     const uint32_t limit = LoadLe<uint32_t>(limit_);
     const uint64_t tearable = LoadLe<uint64_t>(tearable_);
     RestoreFields();
@@ -90,7 +102,11 @@ class Experimental : public DeviceCore {
   }
 
   bool Serve(uint32_t queue, Chain& chain) override {
-    return queue == xp::kEchoQueue ? Echo(chain) : Stream(chain);
+    if (queue == xp::kEchoQueue) return Echo(chain);
+    if (queue == xp::kStreamQueue) return Stream(chain);
+    // A chain that is not served is used all the same: the driver sees an empty answer.
+    if (queue > xp::kQueueCount && fault("admin-second-queue-dead")) return true;
+    return administration_->Serve(chain);
   }
 
  private:
@@ -183,12 +199,24 @@ class Experimental : public DeviceCore {
   uint32_t wide_count_ = 1;
   uint32_t sum_ = 0;
   uint64_t position_ = 0;
+  std::optional<Administration> administration_;
 };
+
+std::unique_ptr<DeviceCore> Create(const vitro_host* host, Options& options, bool admin) {
+  const CommonOptions common = ReadCommonOptions(options, admin ? "ax" : "x");
+  std::optional<AdminOptions> admin_options;
+  if (admin) admin_options = ReadAdminOptions(options, common.fault);
+  return std::make_unique<Experimental>(host, common, admin_options);
+}
 
 }  // namespace
 
 std::unique_ptr<DeviceCore> CreateExperimental(const vitro_host* host, Options& options) {
-  return std::make_unique<Experimental>(host, ReadCommonOptions(options, "x"));
+  return Create(host, options, options.Flag("admin"));
+}
+
+std::unique_ptr<DeviceCore> CreateAdmin(const vitro_host* host, Options& options) {
+  return Create(host, options, true);
 }
 
 }  // namespace vitro::ref

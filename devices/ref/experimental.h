@@ -33,6 +33,9 @@
 // with
 //   PatternByte(sum, position), the position going on from request to request. Both start at 0 at
 //   reset.
+//
+// With option admin=1 two administration virtqueues follow and VIRTIO_F_ADMIN_VQ is offered; they are
+// there once that is negotiated. See devices/ref/admin/administration.h.
 #pragma once
 
 #include <memory>
@@ -42,5 +45,7 @@
 namespace vitro::ref {
 
 std::unique_ptr<DeviceCore> CreateExperimental(const vitro_host* host, Options& options);
+// The same with admin=1.
+std::unique_ptr<DeviceCore> CreateAdmin(const vitro_host* host, Options& options);
 
 }  // namespace vitro::ref

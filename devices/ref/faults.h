@@ -17,16 +17,17 @@ namespace vitro::ref {
 
 struct FaultInfo {
   std::string_view name;
-  std::string_view devices;  // letters: b = blk, e = entropy, x = experimental, z = zoned;
-                             // m = the MMIO window around any of them
+  std::string_view devices;  // letters: a = admin, b = blk, e = entropy, x = experimental,
+                             // z = zoned; m = the MMIO window around any of them
   std::string_view source;   // the public bug that it is modelled on, or ""
   std::string_view description;
 };
 
 inline constexpr FaultInfo kFaults[] = {
 #define FAULT(name, devices, source, description) {name, devices, source, description},
-#include "devices/ref/faults.def"
 #include "devices/mmio/faults.def"
+#include "devices/ref/admin/faults.def"
+#include "devices/ref/faults.def"
 #undef FAULT
 };
 

@@ -5,17 +5,21 @@
 #include "devices/ref/blk.h"
 #include "devices/ref/entropy.h"
 #include "devices/ref/experimental.h"
+#include "harness/virtio/experimental.h"
 
 namespace vitro::ref {
 namespace {
 
+constexpr vitro_device_ops kAdmin = MakeOps<CreateAdmin>(experimental::kName);
 constexpr vitro_device_ops kBlk = MakeOps<CreateBlk>("Vitro reference block device");
 constexpr vitro_device_ops kEntropy = MakeOps<CreateEntropy>("Vitro reference entropy device");
-constexpr vitro_device_ops kExperimental =
-    MakeOps<CreateExperimental>("Vitro reference experimental device");
+constexpr vitro_device_ops kExperimental = MakeOps<CreateExperimental>(experimental::kName);
 constexpr vitro_device_ops kZoned = MakeOps<CreateZoned>("Vitro reference zoned block device");
 
 constexpr ReferenceDevice kDevices[] = {
+    {"admin", 'a',
+     "experimental with admin=1: two administration virtqueues; busy=0 numbers=table|text",
+     &kAdmin},
     {"blk", 'b', "block device in memory: queues=2 capacity=2048 ro=0 zoned=none|hm|ha", &kBlk},
     {"entropy", 'e', "entropy device, one queue: seed=1", &kEntropy},
     {"experimental", 'x', "device type 65535: config fields of every kind, echo and source queues",

@@ -44,4 +44,15 @@ inline constexpr uint32_t kChecksumSize = 4;
 // The last device-writable byte.
 inline constexpr uint8_t kStatusOk = 0, kStatusBad = 1, kStatusUnsupported = 2, kStatusTooLong = 3;
 
+// Administration virtqueues (option admin=1), after the others.
+inline constexpr uint32_t kAdminQueueCount = 2;
+// Capabilities, both { le32 limit; le32 flags; }: bins, with the flags 0x3, and labels, with none.
+inline constexpr uint16_t kCapBins = 0x800, kCapLabels = 0x801;
+inline constexpr uint32_t kBinLimit = 8, kBinFlags = 0x3, kLabelLimit = 4;
+// Resource objects of 16 bytes: bin { le64 colour; le64 weight; }, the weight up to 1000, and label
+// { le32 bin; le32 reserved; le64 value; }, which depends on a bin.
+inline constexpr uint16_t kTypeBin = 0x200, kTypeLabel = 0x201;
+inline constexpr uint32_t kObjectSize = 16;
+inline constexpr uint64_t kMostWeight = 1000;
+
 }  // namespace vitro::experimental
