@@ -55,8 +55,8 @@ bool DeviceCore::ConfigWrite(uint32_t offset, const void* value, uint32_t width)
 bool DeviceCore::WriteConfigField(uint32_t offset, ByteView bytes) {
   const size_t size = ConfigImage().size();
   if (offset > size || bytes.size() > size - offset) return false;
-  // A driver may not write before it has negotiated (3.1.1 step 4).
-  if (!FeaturesOk()) return false;
+  // A driver may not write before it has negotiated (3.1.1 step 4), but a legacy one (3.1.2).
+  if (!FeaturesOk() && !legacy_) return false;
   for (uint32_t i = 0; i < bytes.size(); ++i)
     if (!ConfigWritable(offset + i)) return false;
   if (!AcceptConfigWrite(offset, bytes)) return false;

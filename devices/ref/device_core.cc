@@ -16,6 +16,7 @@ namespace vitro::ref {
 CommonOptions ReadCommonOptions(Options& options, std::string_view letters) {
   CommonOptions common;
   common.eager = options.Flag("eager");
+  common.legacy = options.Flag("legacy");
   common.queue_size =
       static_cast<uint32_t>(options.Number("queue-size", 128, 1, split::kMaxQueueSize));
   if (!std::has_single_bit(common.queue_size))
@@ -34,7 +35,11 @@ CommonOptions ReadCommonOptions(Options& options, std::string_view letters) {
 }
 
 DeviceCore::DeviceCore(const vitro_host* host, const CommonOptions& options, uint32_t queue_count)
-    : fault(options.fault), host_(host), eager_(options.eager), queue_size_(options.queue_size) {
+    : fault(options.fault),
+      host_(host),
+      eager_(options.eager),
+      legacy_(options.legacy),
+      queue_size_(options.queue_size) {
   if (fault("queue-max-not-power-of-two")) queue_size_ = 100;
   queues_.reserve(queue_count);
   for (uint32_t i = 0; i < queue_count; ++i)
@@ -89,8 +94,9 @@ void DeviceCore::AcceptFeatures(FeatureSet features) {
 
 bool DeviceCore::NegotiationHolds(FeatureSet offered) const {
   if (!offered.Contains(accepted_) && !fault("features-ok-for-unoffered")) return false;
-  // No legacy interface here; 6.1 lets a device refuse to operate without VERSION_1.
-  if (!accepted_.Has(feature::kVersion1) && !fault("version-1-not-offered")) return false;
+  // Without a legacy interface 6.1 lets a device refuse to operate without VERSION_1.
+  if (!accepted_.Has(feature::kVersion1) && !fault("version-1-not-offered") && !legacy_)
+    return false;
   if (fault("features-ok-refused-subset") && accepted_ != offered) return false;
   if (fault("features-ok-refused-twice") &&
       std::find(taken_.begin(), taken_.end(), accepted_) != taken_.end())
@@ -193,7 +199,7 @@ bool DeviceCore::QueueSetup(uint32_t index, const vitro_queue& setup) {
 }
 
 bool DeviceCore::QueueReset(uint32_t index) {
-  if (!features_.Has(feature::kRingReset) || index >= queues_.size()) return false;
+  if ((!features_.Has(feature::kRingReset) && !legacy_) || index >= queues_.size()) return false;
   Queue& queue = queues_[index];
   const bool was_enabled = queue.ring.enabled();
   queue.ring.QueueReset();

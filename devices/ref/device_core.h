@@ -31,6 +31,9 @@ struct CommonOptions {
   FaultSwitch fault;
   bool eager = false;
   uint32_t queue_size = 128;  // the maximum
+  // A transitional transport around it: a driver may do without VERSION_1, write the config before
+  // it negotiates, and reset queues as it likes.
+  bool legacy = false;
 };
 // `letters`: the device's own in faults.def.
 CommonOptions ReadCommonOptions(Options& options, std::string_view letters);
@@ -134,7 +137,7 @@ class DeviceCore {
   void Broken(uint32_t index, const std::string& reason);
 
   Host host_;
-  bool eager_;
+  bool eager_, legacy_;
   uint32_t queue_size_;
   std::vector<Queue> queues_;
 
