@@ -8,20 +8,23 @@
 
 namespace vitro {
 
-void AddStatusChecks(std::vector<Check>& list);       // 2.1
-void AddFeatureChecks(std::vector<Check>& list);      // 2.2, 6
-void AddResetChecks(std::vector<Check>& list);        // 2.4
-void AddConfigChecks(std::vector<Check>& list);       // 2.5
-void AddQueueChecks(std::vector<Check>& list);        // 2.6
-void AddFramingChecks(std::vector<Check>& list);      // 2.7.4
-void AddDescriptorChecks(std::vector<Check>& list);   // 2.7.5
-void AddIndirectChecks(std::vector<Check>& list);     // 2.7.5.3
-void AddUsedRingChecks(std::vector<Check>& list);     // 2.7.8
-void AddSuppressionChecks(std::vector<Check>& list);  // 2.7.7, 2.7.10
-void AddEventIdxChecks(std::vector<Check>& list);     // the same with EVENT_IDX; called by that
-void AddHostileChecks(std::vector<Check>& list);      // 2.7, drivers that break the rules
-void AddBlkChecks(std::vector<Check>& list);          // 5.2
-void AddBlkZonedChecks(std::vector<Check>& list);     // 5.2, zoned
-void AddEntropyChecks(std::vector<Check>& list);      // 5.4
+void AddStatusChecks(std::vector<Check>& list);        // 2.1
+void AddFeatureChecks(std::vector<Check>& list);       // 2.2, 6
+void AddResetChecks(std::vector<Check>& list);         // 2.4
+void AddConfigChecks(std::vector<Check>& list);        // 2.5
+void AddQueueChecks(std::vector<Check>& list);         // 2.6
+void AddFramingChecks(std::vector<Check>& list);       // 2.7.4
+void AddDescriptorChecks(std::vector<Check>& list);    // 2.7.5
+void AddIndirectChecks(std::vector<Check>& list);      // 2.7.5.3
+void AddUsedRingChecks(std::vector<Check>& list);      // 2.7.8
+void AddSuppressionChecks(std::vector<Check>& list);   // 2.7.7, 2.7.10
+void AddEventIdxChecks(std::vector<Check>& list);      // the same with EVENT_IDX; called by that
+void AddHostileChecks(std::vector<Check>& list);       // 2.7, drivers that break the rules
+void AddPciInterruptChecks(std::vector<Check>& list);  // 4.1.4.5, 4.1.5.3, 4.1.5.4
+void AddPciMsixChecks(std::vector<Check>& list);       // 4.1.5.1.2
+void AddPciMsixTableChecks(std::vector<Check>& list);  // the same: masks, entries; called by that
+void AddBlkChecks(std::vector<Check>& list);           // 5.2
+void AddBlkZonedChecks(std::vector<Check>& list);      // 5.2, zoned
+void AddEntropyChecks(std::vector<Check>& list);       // 5.4
 
 }  // namespace vitro

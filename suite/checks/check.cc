@@ -26,6 +26,8 @@ const std::vector<Check>& AllChecks() {
     AddUsedRingChecks(list);
     AddSuppressionChecks(list);
     AddHostileChecks(list);
+    AddPciInterruptChecks(list);
+    AddPciMsixChecks(list);
     AddBlkChecks(list);
     AddBlkZonedChecks(list);
     AddEntropyChecks(list);
