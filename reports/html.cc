@@ -230,6 +230,12 @@ void WriteDeviceCard(HtmlWriter& out, const Json& device) {
   WriteEntry(out, "Process", Str(device, "process"), true);
   WriteEntry(out, "Binary", Str(device, "binary_hash"), true);
   WriteEntry(out, "Observes", Joined(device.at("observes"), ", "));
+  if (!device.at("layout").empty()) {
+    out << "<dt>Registers</dt><dd><ul class=\"plain\">";
+    for (const Json& line : device.at("layout"))
+      out << "<li>" << line.get<std::string>() << "</li>";
+    out << "</ul></dd>";
+  }
   if (!device.at("cannot_observe").empty()) {
     out << "<dt>Cannot observe</dt><dd><ul class=\"plain\">";
     for (const Json& blind : device.at("cannot_observe")) {

@@ -24,6 +24,7 @@ constexpr Field kDevice[] = {
     {"config_size", kInteger},  {"config_hash", kString},
     {"process", kString},       {"binary_hash", kString},
     {"observes", kStrings},     {"cannot_observe", kObjects, false, kBlindSpot},
+    {"layout", kStrings},
 };
 constexpr Field kEnvironment[] = {{"os", kString},
                                   {"kernel", kString},

@@ -46,19 +46,19 @@ bool InOne(const std::vector<GuestRange>& ranges, uint64_t address, uint64_t* en
 
 }  // namespace
 
-Oracle::Oracle(GuestMemory& memory, Shadow& shadow, DriverState& state, const Abilities& abilities,
+Oracle::Oracle(GuestMemory& memory, Shadow& shadow, DriverState& state, const Transport& transport,
                Report report)
     : memory_(memory),
       shadow_(shadow),
       state_(state),
-      abilities_(abilities),
+      transport_(transport),
       report_(std::move(report)) {}
 
 // Where the device may write now. Before DRIVER_OK that is nowhere (2.1.2), unless the carrier
 // keeps the status to itself, so that the device cannot know.
 std::vector<GuestRange> Oracle::Writable() const {
   std::vector<GuestRange> ranges;
-  if (!state_.running() && abilities_.Has(Ability::kDeviceStatus) && !state_.hostile) return ranges;
+  if (!state_.running() && Has(Ability::kDeviceStatus) && !state_.hostile) return ranges;
   for (const auto& [index, queue] : state_.queues) {
     if (queue.usable()) ranges.push_back(queue.UsedRing());
     for (const auto& chain : queue.outstanding())

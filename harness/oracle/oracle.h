@@ -28,7 +28,8 @@ class Oracle {
   };
   using Report = std::function<void(Finding)>;
 
-  Oracle(GuestMemory& memory, Shadow& shadow, DriverState& state, const Abilities& abilities,
+  // `transport` is asked what it can show and how notifications travel, and never driven.
+  Oracle(GuestMemory& memory, Shadow& shadow, DriverState& state, const Transport& transport,
          Report report);
 
   // Looks at all of guest memory that the driver handed out (or at all of it) and at the rings'
@@ -60,6 +61,7 @@ class Oracle {
   void Settle(uint32_t queue, bool exact);
 
  private:
+  bool Has(Ability ability) const { return transport_.abilities().Has(ability); }
   // What is known about notifications of a queue since it was last settled.
   struct Ledger {
     uint64_t notifications = 0;
@@ -82,7 +84,7 @@ class Oracle {
   GuestMemory& memory_;
   Shadow& shadow_;
   DriverState& state_;
-  const Abilities& abilities_;
+  const Transport& transport_;
   Report report_;
   std::vector<GuestRange> fresh_;          // hold poison, and nobody wrote there since
   std::vector<GuestRange> retired_;        // device-writable before the last device reset

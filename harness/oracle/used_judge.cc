@@ -141,7 +141,7 @@ void Oracle::AddToLedger(uint32_t index, uint16_t old_idx, uint16_t new_idx) {
     ledger.owed |= split::NeedEvent(queue.used_event(), new_idx, old_idx);
   else
     ledger.owed |= (queue.avail_flags() & split::kAvailNoInterrupt) == 0;
-  if (!state_.running() && !state_.hostile && abilities_.Has(Ability::kDeviceStatus))
+  if (!state_.running() && !state_.hostile && Has(Ability::kDeviceStatus))
     report_({state_.was_reset ? kAfterReset : kBeforeDriverOk,
              fmt::format("queue {} used buffers before DRIVER_OK", index), "no used entries",
              fmt::format("used idx moved from {} to {}", old_idx, new_idx), "", 0});
@@ -156,6 +156,8 @@ void Oracle::SuppressionChanged(uint32_t index) {
 void Oracle::Count(uint32_t index, uint64_t notifications) {
   if (notifications == 0) return;
   if (state_.running() && !state_.queues.contains(index)) {
+    // On a way that others use it is most likely theirs.
+    if (transport_.RouteOf(index) == NotificationRoute::kShared) return;
     const bool was_reset = reset_queues_.contains(index);
     report_({was_reset ? kAfterQueueReset : kSpurious,
              fmt::format("a used buffer notification for queue {}, which {}", index,
@@ -164,7 +166,7 @@ void Oracle::Count(uint32_t index, uint64_t notifications) {
     return;
   }
   ledgers_[index].notifications += notifications;
-  if (state_.running() || state_.hostile || !abilities_.Has(Ability::kDeviceStatus)) return;
+  if (state_.running() || state_.hostile || !Has(Ability::kDeviceStatus)) return;
   report_({state_.was_reset ? kAfterReset : kBeforeDriverOk,
            fmt::format("a used buffer notification for queue {} {}", index,
                        state_.was_reset ? "after the reset" : "before DRIVER_OK"),
@@ -173,19 +175,23 @@ void Oracle::Count(uint32_t index, uint64_t notifications) {
 
 bool Oracle::Owes(uint32_t index) const {
   auto it = ledgers_.find(index);
-  return it != ledgers_.end() && it->second.owed && !it->second.uncertain &&
-         it->second.notifications == 0;
+  return it != ledgers_.end() && transport_.RouteOf(index) != NotificationRoute::kNone &&
+         it->second.owed && !it->second.uncertain && it->second.notifications == 0;
 }
 
 void Oracle::Settle(uint32_t index, bool exact) {
   const Ledger ledger = std::exchange(ledgers_[index], {});
   if (state_.hostile || ledger.uncertain || !state_.running()) return;
-  if (!abilities_.Has(Ability::kUsedNotification)) return;
+  if (!Has(Ability::kUsedNotification)) return;
+  const NotificationRoute route = transport_.RouteOf(index);
+  if (route == NotificationRoute::kNone) return;  // nothing can come, nothing is owed
   const bool event_idx = state_.Negotiated(feature::kEventIdx);
   if (ledger.owed && ledger.notifications == 0) {
     report_({std::string(kSuppression) + (event_idx ? "5" : "3"),
              fmt::format("queue {} used {} buffer(s) and sent no notification", index, ledger.used),
              "at least one used buffer notification", "none", "", 0});
+  } else if (route == NotificationRoute::kShared) {
+    // What came may have been another queue's.
   } else if (ledger.used > 0 && !ledger.owed && ledger.notifications > 0) {
     report_({std::string(kSuppression) + (event_idx ? "6" : "2"),
              fmt::format("queue {} notified although the driver had suppressed it", index),

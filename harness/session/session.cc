@@ -30,7 +30,7 @@ Session::Session(GuestMemory& memory, Transport& transport, SessionOptions optio
       options_(std::move(options)),
       shadow_(memory, options_.seed * 2),
       allocator_(memory),
-      oracle_(memory, shadow_, state_, transport.abilities(),
+      oracle_(memory, shadow_, state_, transport,
               [this](Finding finding) { Report(std::move(finding)); }) {}
 
 void Session::Report(Finding finding) {
@@ -261,7 +261,9 @@ Result<Observation> Session::Do(const op::ResetQueue& reset) {
 }
 
 Result<Observation> Session::Do(const op::Notify& notify) {
-  auto result = transport_.Notify(notify.queue);
+  const auto queue = state_.queues.find(notify.queue);
+  const uint16_t next = queue == state_.queues.end() ? 0 : queue->second.avail_idx();
+  auto result = transport_.NotifyWithData(notify.queue, next);
   if (Refused(result)) return RefusedObservation();
   VITRO_TRY(result);
   return Observation{};
@@ -335,7 +337,7 @@ Result<Observation> Session::Do(const op::Churn& churn) {
     for (uint32_t i = 0; i < batch; ++i) VITRO_TRY(queue->Publish(publish, false));
     if (used == 0) oracle_.BeforeExpose(churn.queue);
     VITRO_TRY(queue->Expose());
-    VITRO_TRY(transport_.Notify(churn.queue));
+    VITRO_TRY(transport_.NotifyWithData(churn.queue, queue->avail_idx()));
     VITRO_ASSIGN(const bool came, transport_.WaitUntil([&] { return queue->Pending() >= batch; },
                                                        ResponseDeadline()));
     const uint16_t first = queue->last_used();

@@ -16,10 +16,10 @@ inline constexpr std::string_view kOneVector = "one-vector";  // config and all 
 inline constexpr std::string_view kShared = "shared";         // queues two by two
 inline constexpr std::string_view kNoConfigVector = "no-config-vector";  // NO_VECTOR for config
 inline constexpr std::string_view kNoQueueVector = "no-queue-vector";    // for all queues
-inline constexpr std::string_view kNoVector = "no-vector";    // MSI-X enabled, NO_VECTOR for all
-inline constexpr std::string_view kOnVector = "vector-";      // and a number: all on that vector
-inline constexpr std::string_view kIntx = "intx";             // MSI-X off, INTx and ISR status
-inline constexpr std::string_view kPolling = "polling";       // MSI-X off, INTx disabled
+inline constexpr std::string_view kNoVector = "no-vector";  // MSI-X enabled, NO_VECTOR for all
+inline constexpr std::string_view kOnVector = "vector-";    // and a number: all on that vector
+inline constexpr std::string_view kIntx = "intx";           // MSI-X off, INTx and ISR status
+inline constexpr std::string_view kPolling = "polling";     // MSI-X off, INTx disabled
 
 inline constexpr std::string_view kPlans[] = {kPerQueue,      kOneVector, kShared, kNoConfigVector,
                                               kNoQueueVector, kNoVector,  kIntx,   kPolling};

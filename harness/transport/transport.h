@@ -77,8 +77,8 @@ struct DeviceIdentity {
   // tell them, they do so only once VIRTIO_F_ADMIN_VQ has been negotiated.
   uint32_t admin_queue_index = 0;
   uint32_t admin_queue_count = 0;
-  std::string level = "core";   // core, pci or mmio
-  bool level_is_ours = false;   // its registers are Vitro's, around a device of a lower level
+  std::string level = "core";  // core, pci or mmio
+  bool level_is_ours = false;  // its registers are Vitro's, around a device of a lower level
 };
 
 // Where the driver put a virtqueue (2.6): guest-physical addresses, queue size in descriptors.

@@ -5,11 +5,20 @@
 
 #include "harness/virtio/device_id.h"
 #include "suite/checks/chapters.h"
+#include "suite/checks/interrupt_variants.h"
 
 namespace vitro {
 
 bool Check::HasTag(std::string_view tag) const {
   return std::find(tags.begin(), tags.end(), tag) != tags.end();
+}
+
+std::string Check::level() const {
+  for (const Ability ability : needs.abilities) {
+    if (ability == Ability::kPciFunction) return "pci";
+    if (ability == Ability::kMmioWindow) return "mmio";
+  }
+  return "core";
 }
 
 const std::vector<Check>& AllChecks() {
@@ -37,8 +46,9 @@ const std::vector<Check>& AllChecks() {
 }
 
 const Check* FindCheck(std::string_view id) {
-  for (const Check& check : AllChecks())
-    if (check.id == id) return &check;
+  for (const auto* list : {&AllChecks(), &InterruptVariants()})
+    for (const Check& check : *list)
+      if (check.id == id) return &check;
   return nullptr;
 }
 

@@ -42,10 +42,13 @@ struct Check {
   std::function<void(Context&)> run;
 
   bool HasTag(std::string_view tag) const;
+  // "pci" or "mmio" for a check on registers of that level, else "core".
+  std::string level() const;
 };
 
 // In the order in which they are run: by chapter.
 const std::vector<Check>& AllChecks();
+// Those of InterruptVariants() too.
 const Check* FindCheck(std::string_view id);
 
 // Why this check cannot be asked of this device, if so.

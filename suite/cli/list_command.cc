@@ -41,7 +41,7 @@ Result<json> Checks(const std::vector<std::string>& select) {
   json rows = json::array();
   for (const Check* check : checks)
     rows.push_back({{"id", check->id},
-                    {"level", "core"},
+                    {"level", check->level()},
                     {"section", check->section},
                     {"title", check->title},
                     {"requirements", check->requirements},

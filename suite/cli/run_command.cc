@@ -126,7 +126,7 @@ class RunCommand {
     for (const std::string& file : arguments_.list_files)
       VITRO_TRY(ReadSelectionFile(file, selection));
     if (arguments_.rerun_failed) VITRO_TRY(SelectFailed(arguments_.out, selection));
-    VITRO_ASSIGN(const auto checks, SelectChecks(selection));
+    VITRO_ASSIGN(auto checks, SelectChecks(selection, true));
     VITRO_ASSIGN(auto attachment, OpenAttachment(arguments_.attach));
     Invocation invocation;
     invocation.argv = argv_;
@@ -138,6 +138,7 @@ class RunCommand {
     ProbeOptions probe_options;
     probe_options.limit = milliseconds(arguments_.timeout_ms);
     VITRO_ASSIGN(const Probed probed, Probe(*attachment, probe_options));
+    checks = AtLevelOf(probed.abilities, std::move(checks));
 
     VITRO_ASSIGN(Stream stream, Stream::Open(arguments_.out));
     stream_ = &stream;

@@ -66,9 +66,15 @@ class Subject {
     suite_ = UniqueSuite("Vitro/" + (name.empty() ? "device" : LegalName(name)));
     if (!problem_.empty()) return;
     auto selected = SelectChecks({tests.select, tests.exclude});
-    if (selected)
+    if (selected) {
       checks_ = *std::move(selected);
-    else
+      // What is about registers of another level than this device's is left out.
+      auto level = attachment_->string().options.find("level");
+      const std::string own = level == attachment_->string().options.end() ? "" : level->second;
+      std::erase_if(checks_, [&](const Check* check) {
+        return check->level() != "core" && check->level() != own;
+      });
+    } else
       problem_ = selected.error().message;
   }
 

@@ -77,6 +77,10 @@ struct DeviceFacts {
   Bytes config;                           // at most 4096 bytes of it
   std::vector<uint32_t> queue_max_sizes;  // of the first queues, at most 64
   std::vector<LearnedShape> learned;
+  // The level whose registers are the device's own: core, pci or mmio.
+  std::string level = "core";
+  // What a walk through its registers found, for people, a line each: "BAR 1: 4096 bytes of memory".
+  std::vector<std::string> layout;
 };
 
 // Device id 65535 is for everybody's experiments: Vitro's own is known by its name as well.

@@ -74,6 +74,8 @@ json ToJson(const DeviceFacts& facts) {
           {"config_size", facts.config_size},
           {"config", ToHex(facts.config)},
           {"queue_max_sizes", facts.queue_max_sizes},
+          {"level", facts.level},
+          {"layout", facts.layout},
           {"learned", std::move(learned)}};
 }
 
@@ -86,6 +88,8 @@ DeviceFacts FactsFromJson(const json& from) {
   facts.queue_count = from.at("queue_count");
   facts.config_size = from.at("config_size");
   facts.config = FromHex(from.at("config").get<std::string>()).value_or(Bytes());
+  facts.level = from.at("level");
+  facts.layout = from.at("layout").get<std::vector<std::string>>();
   facts.queue_max_sizes = from.at("queue_max_sizes").get<std::vector<uint32_t>>();
   for (const json& shape : from.at("learned"))
     facts.learned.push_back({shape.at(0), shape.at(1), shape.at(2), shape.at(3)});

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "harness/transport/pci/pci_layout.h"
 #include "suite/checks/context.h"
 #include "suite/run/codec.h"
 #include "suite/run/isolate.h"
@@ -30,6 +31,8 @@ Result<DeviceFacts> ReadFacts(Transport& transport) {
   facts.name = identity.name;
   facts.queue_count = identity.queue_count;
   facts.config_size = identity.config_size;
+  facts.level = identity.level_is_ours ? "core" : identity.level;
+  if (transport.pci() != nullptr) facts.layout = transport.pci()->Describe();
   VITRO_ASSIGN(facts.offered, transport.ReadFeatures());
   for (uint32_t queue = 0; queue < std::min(facts.queue_count, kMostQueues); ++queue) {
     VITRO_ASSIGN(const uint32_t size, transport.QueueMaxSize(queue));

@@ -6,6 +6,8 @@
 #include <cstring>
 #include <fstream>
 
+#include "suite/checks/interrupt_variants.h"
+
 namespace vitro {
 namespace {
 
@@ -19,15 +21,20 @@ bool Begins(const std::string& prefix, const std::string& id) {
 
 bool Selects(const std::string& selector, const Check& check) {
   if (selector.starts_with("tag:")) return check.HasTag(selector.substr(4));
+  if (selector.starts_with('@')) return check.id.ends_with(selector);
   return Begins(selector, check.id) ||
          std::any_of(check.requirements.begin(), check.requirements.end(),
                      [&](const std::string& id) { return Begins(selector, id); });
 }
 
-Result<std::vector<const Check*>> SelectChecks(const Selection& selection) {
-  auto known = [](const std::string& selector) {
-    return std::any_of(AllChecks().begin(), AllChecks().end(),
-                       [&](const Check& check) { return Selects(selector, check); });
+Result<std::vector<const Check*>> SelectChecks(const Selection& selection, bool variants) {
+  std::vector<const Check*> all;
+  for (const Check& check : AllChecks()) all.push_back(&check);
+  if (variants)
+    for (const Check& check : InterruptVariants()) all.push_back(&check);
+  auto known = [&](const std::string& selector) {
+    return std::any_of(all.begin(), all.end(),
+                       [&](const Check* check) { return Selects(selector, *check); });
   };
   for (const auto* selectors : {&selection.include, &selection.exclude})
     for (const std::string& selector : *selectors)
@@ -37,18 +44,29 @@ Result<std::vector<const Check*>> SelectChecks(const Selection& selection) {
                     "id, or tag:NAME; 'vitro list checks' shows them",
                     selector);
   std::vector<const Check*> chosen;
-  for (const Check& check : AllChecks()) {
-    auto selects = [&](const std::string& selector) { return Selects(selector, check); };
+  for (const Check* check : all) {
+    auto selects = [&](const std::string& selector) { return Selects(selector, *check); };
     if (!selection.include.empty() &&
         std::none_of(selection.include.begin(), selection.include.end(), selects))
       continue;
     if (std::any_of(selection.exclude.begin(), selection.exclude.end(), selects)) continue;
-    chosen.push_back(&check);
+    chosen.push_back(check);
   }
   if (chosen.empty())
     return Fail(ErrorKind::kUsage,
                 "the selection is empty: everything it names is excluded as well");
   return chosen;
+}
+
+std::vector<const Check*> AtLevelOf(const Abilities& abilities, std::vector<const Check*> checks) {
+  const auto here = [&](const Check* check) {
+    return (!IsVariant(*check) || abilities.Has(Ability::kInterruptPlans)) &&
+           (check->level() != "pci" || abilities.Has(Ability::kPciFunction)) &&
+           (check->level() != "mmio" || abilities.Has(Ability::kMmioWindow));
+  };
+  if (std::ranges::any_of(checks, here))
+    std::erase_if(checks, [&](const Check* check) { return !here(check); });
+  return checks;
 }
 
 Result<> ReadSelectionFile(const std::string& path, Selection& selection) {

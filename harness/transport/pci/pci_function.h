@@ -31,8 +31,8 @@ class PciFunction : public Carrier {
   // The driver has put this BAR there, and decoding is enabled.
   virtual void BarMapped(unsigned /*bar*/, uint64_t /*address*/, bool /*io*/) {}
 
-  // MSI-X messages. The carrier watches kMessageSlots places; a driver programs a vector with one of
-  // them. Each slot's address and data are its own.
+  // MSI-X messages. The carrier watches kMessageSlots places; a driver programs a vector with one
+  // of them. Each slot's address and data are its own.
   static constexpr unsigned kMessageSlots = 2048;
   struct Message {
     uint64_t address = 0;

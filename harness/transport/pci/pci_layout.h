@@ -25,7 +25,7 @@ struct PciBar {
 struct VirtioCapability {
   uint8_t position = 0;  // in configuration space
   uint8_t cap_len = 0, type = 0, bar = 0, id = 0;
-  uint64_t offset = 0, length = 0;    // with the upper halves where the type has them
+  uint64_t offset = 0, length = 0;     // with the upper halves where the type has them
   uint32_t notify_off_multiplier = 0;  // VIRTIO_PCI_CAP_NOTIFY_CFG
 };
 
@@ -47,8 +47,8 @@ struct PciLayout {
   std::vector<Capability> capabilities;
   std::vector<VirtioCapability> structures;  // in the order of the list
   std::optional<MsixCapability> msix;
-  std::optional<uint8_t> express;      // position of the PCI Express capability
-  std::vector<std::string> problems;   // why the walk ended early, for people
+  std::optional<uint8_t> express;     // position of the PCI Express capability
+  std::vector<std::string> problems;  // why the walk ended early, for people
 
   // The first structure of a type that lies within a memory or I/O BAR; else nullptr.
   const VirtioCapability* Usable(uint8_t type) const;
@@ -58,6 +58,8 @@ struct PciLayout {
   // The virtio device id that the PCI device id stands for (4.1.2); 0 if none.
   uint32_t VirtioId() const;
   bool transitional() const;  // by its PCI device id
+  // For people, a line each: ids, BARs, capabilities, problems.
+  std::vector<std::string> Describe() const;
 };
 
 // Sizes the BARs (decoding is off meanwhile) and walks the capability list; changes nothing else.
