@@ -41,8 +41,10 @@ Result<> PciTransport::Start(const PciTransportOptions& options) {
   const auto windows = layout_.All(virtio_pci::kPciCfg);
   if (!windows.empty()) window_ = *windows.front();
   const bool modern = common_ && common_->length >= common::kLeastBytes && notify_;
-  const std::string interface =
-      !options.interface.empty() ? options.interface : modern ? "modern" : "legacy";
+  const bool legacy_only = !modern && layout_.transitional() && layout_.bars[0].io;
+  const std::string interface = !options.interface.empty() ? options.interface
+                                : legacy_only              ? "legacy"
+                                                           : "modern";
   if (auto used = UseInterface(interface); !used) {
     std::string problems;
     for (const std::string& problem : layout_.problems) problems += "; " + problem;
