@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "devices/abi/vitro_device.h"
+#include "harness/attach/qemu/qemu_attachment.h"
 #include "harness/attach/reference.h"
 #include "harness/attach/vhost_user_attachment.h"
 #include "harness/transport/direct/direct_transport.h"
@@ -16,7 +17,8 @@ namespace vitro {
 namespace {
 
 constexpr const char* kKinds =
-    "ref:NAME[,fault=...], inproc:PATH.so[,option=...] or vhost-user:PATH[,spawn=\"...\"]";
+    "ref:NAME[,fault=...], inproc:PATH.so[,option=...], vhost-user:PATH[,spawn=\"...\"] or "
+    "qemu:DEVICE[,property=...]";
 
 ReferenceDevices& Reference() {
   static ReferenceDevices reference;
@@ -85,7 +87,8 @@ Result<AttachString> ParseAttach(std::string_view text) {
   result.text = text;
   const size_t colon = text.find(':');
   result.kind = text.substr(0, colon);
-  const bool known = result.kind == "ref" || result.kind == "inproc" || result.kind == "vhost-user";
+  const bool known = result.kind == "ref" || result.kind == "inproc" ||
+                     result.kind == "vhost-user" || result.kind == "qemu";
   if (colon == std::string_view::npos || !known)
     return Fail(ErrorKind::kUsage, "'{}' is not an attach string: expected {}", text, kKinds);
   // Split at commas outside of quotes.
@@ -117,6 +120,7 @@ Result<AttachString> ParseAttach(std::string_view text) {
 Result<std::unique_ptr<Attachment>> OpenAttachment(std::string_view text) {
   VITRO_ASSIGN(AttachString string, ParseAttach(text));
   if (string.kind == "vhost-user") return OpenVhostUser(std::move(string));
+  if (string.kind == "qemu") return OpenQemu(std::move(string));
   const vitro_device_ops* ops = nullptr;
   if (string.kind == "ref") {
     if (Reference().find) ops = Reference().find(string.where);

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+// Machine: a QEMU process with one virtio device under test. Its processor is halted: this program
+// plays it through qtest, and shares guest memory with it. Knows what a PCI function or an MMIO
+// window is not; the carriers over it do.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "harness/attach/process.h"
+#include "harness/attach/qemu/back_ends.h"
+#include "harness/attach/qemu/qmp.h"
+#include "harness/attach/qemu/qtest.h"
+#include "harness/memory/guest_memory.h"
+#include "harness/transport/transport.h"
+
+namespace vitro::qemu {
+
+struct MachinePlan {
+  std::string binary = "qemu-system-x86_64";
+  std::string accelerator = "tcg";
+  std::string machine = "q35";         // "q35", "pc", "microvm"
+  std::string device;                  // a type as -device has it
+  Properties properties;               // of the device
+  std::string id = kDeviceId;          // of the device
+  std::vector<std::string> arguments;  // the user's own
+  BackEnd back_end;
+  Duration timeout = std::chrono::seconds(5);  // for any one answer, and for the start
+};
+
+class Machine {
+ public:
+  // Guest memory below this is no region of GuestMemory, and free for the carriers.
+  static constexpr uint64_t kLowBytes = 0xa0000;
+
+  // Starts QEMU, and waits until it answers. kAttach, with what it printed, if it does not.
+  static Result<std::unique_ptr<Machine>> Start(const MachinePlan& plan, const GuestMemory& memory);
+  Machine(const Machine&) = delete;
+  Machine& operator=(const Machine&) = delete;
+  ~Machine();
+
+  const std::string& name() const { return name_; }
+  Qtest& qtest() { return *qtest_; }
+  // The first kLowBytes of guest memory.
+  uint8_t* low_memory() { return low_memory_; }
+
+  // A round trip: QEMU's main loop has turned, and what it had to tell is taken in.
+  Result<> Turn();
+  // As Carrier has them.
+  Result<bool> WaitUntil(const std::function<bool()>& done, Deadline deadline);
+  Result<> Quiesce(Duration window);
+  std::string WhyNoStimulus() const;
+  Result<> StimulateConfigChange();
+  std::optional<Transport::Death> Died();
+  std::string DeviceLog();
+
+ private:
+  Machine() = default;
+  Result<> StartDaemon();
+  Result<> MakeArguments(const MachinePlan& plan, const GuestMemory& memory);
+  // Passes something happening or `at_most`, whatever comes first, and takes it in.
+  Result<> Watch(Duration at_most);
+  // What became of QEMU, in a sentence.
+  std::string Lost();
+  // The end of a socket that QEMU is to get; its number. The other end is kept in `ours`.
+  Result<int> MakeChannel(UniqueFd& ours);
+  Result<int> Pass(UniqueFd fd);
+  Result<std::string> Scratch();
+
+  std::string name_, binary_, id_;
+  bool steps_clock_ = false;  // virtual time passes only when it is told to
+  Clock::time_point stepped_ = Clock::now();
+  Stimulus stimulus_ = Stimulus::kNone;
+  std::string why_no_stimulus_;
+  uint64_t stimuli_ = 0;
+
+  uint8_t* low_memory_ = nullptr;
+  std::unique_ptr<ScratchDirectory> scratch_;
+  std::vector<std::string> argv_;
+  std::vector<UniqueFd> passed_;  // until QEMU has them
+  UniqueFd qtest_socket_, qmp_socket_, daemon_socket_;
+  std::string disk_, daemon_path_;
+  // Ended in reverse order, all before the directory is removed.
+  std::optional<Process> daemon_, process_;
+  std::unique_ptr<Qtest> qtest_;
+  std::unique_ptr<Qmp> qmp_;
+};
+
+}  // namespace vitro::qemu
