@@ -20,6 +20,10 @@ void AddUsedRingChecks(std::vector<Check>& list);      // 2.7.8
 void AddSuppressionChecks(std::vector<Check>& list);   // 2.7.7, 2.7.10
 void AddEventIdxChecks(std::vector<Check>& list);      // the same with EVENT_IDX; called by that
 void AddHostileChecks(std::vector<Check>& list);       // 2.7, drivers that break the rules
+void AddAdminListChecks(std::vector<Check>& list);     // 2.12.1
+void AddAdminCommandChecks(std::vector<Check>& list);  // 2.12.1.5
+void AddAdminObjectChecks(std::vector<Check>& list);   // 2.12.1.2, 2.12.1.3
+void AddAdminQueueChecks(std::vector<Check>& list);    // 2.13
 void AddPciInterruptChecks(std::vector<Check>& list);  // 4.1.4.5, 4.1.5.3, 4.1.5.4
 void AddPciMsixChecks(std::vector<Check>& list);       // 4.1.5.1.2
 void AddPciMsixTableChecks(std::vector<Check>& list);  // the same: masks, entries; called by that

@@ -35,6 +35,10 @@ const std::vector<Check>& AllChecks() {
     AddUsedRingChecks(list);
     AddSuppressionChecks(list);
     AddHostileChecks(list);
+    AddAdminListChecks(list);
+    AddAdminCommandChecks(list);
+    AddAdminObjectChecks(list);
+    AddAdminQueueChecks(list);
     AddPciInterruptChecks(list);
     AddPciMsixChecks(list);
     AddBlkChecks(list);

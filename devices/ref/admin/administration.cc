@@ -200,7 +200,8 @@ AdminAnswer Administration::CarryOut(const AdminCommand& command) {
 }
 
 AdminAnswer Administration::ListQuery() {
-  const List list = fault_("admin-list-shrinks") && used_set_ ? used_ : Supported();
+  List list = fault_("admin-list-shrinks") && used_set_ ? used_ : Supported();
+  if (fault_("admin-list-without-itself")) list &= ~kFirst;
   return AdminAnswer::Of(LeBytes(list, admin::kUnit));
 }
 
