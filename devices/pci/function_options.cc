@@ -67,6 +67,7 @@ FunctionOptions FunctionOptions::Split(std::string_view text, std::string& rest,
   options.fault = ref::FaultSwitch(fault.empty() ? nullptr : ref::FindFault(fault));
   Imply(options.fault.info(), options);
   if (options.fault("notify-multiplier-odd")) options.multiplier = 3;
+  if (options.fault("interrupt-pin-missing")) options.intx = false;
   if (options.fault("msix-table-oversized")) options.msix_vectors = 2048;
   const uint32_t least = options.notification_data ? 4 : 2;
   if (options.multiplier != 0 && !options.fault("notify-multiplier-odd") &&

@@ -24,6 +24,7 @@ Interrupts::Interrupts(const vitro_host* host, const ref::FaultSwitch& fault, bo
       queue_vectors_(queues, kNoVector),
       early_(queues),
       table_(size_t{vectors} * pci::kMsixEntryBytes),
+      latched_entries_(table_.size()),
       pending_(vectors) {
   FunctionReset();
 }
@@ -44,6 +45,7 @@ void Interrupts::ForgetEvents() {
   }
   std::fill(pending_.begin(), pending_.end(), false);
   std::fill(early_.begin(), early_.end(), false);
+  latched_.clear();
   if (fault_("intx-kept-over-reset")) return;
   cause_ = 0;
   stuck_ = false;
@@ -88,7 +90,7 @@ void Interrupts::UpdateLine() {
 }
 
 void Interrupts::Raise(uint8_t cause) {
-  cause_ |= cause;
+  cause_ = fault_("isr-bits-overwritten") ? cause : static_cast<uint8_t>(cause_ | cause);
   // An edge for each event, also while the first has not been seen.
   if (fault_("intx-edge")) line_ = false;
   UpdateLine();
@@ -131,6 +133,7 @@ void Interrupts::SignalQueue(uint32_t queue) {
 
 void Interrupts::SendQueue(uint32_t queue) {
   uint16_t vector = queue_vectors_[queue];
+  if (fault_("vector-latched")) vector = latched_.emplace(queue, vector).first->second;
   if (vector == kNoVector && fault_("message-on-no-vector")) vector = Valid(0);
   if (vector == kNoVector) return;
   if (fault_("shared-vector-lost") && SharedWithEarlier(queue)) return;
@@ -188,11 +191,23 @@ uint16_t Interrupts::Valid(uint16_t vector) const {
 void Interrupts::MapConfig(uint16_t vector) {
   std::lock_guard lock(mutex_);
   config_vector_ = Valid(vector);
+  LatchEntry(config_vector_);
 }
 
 void Interrupts::MapQueue(uint32_t queue, uint16_t vector) {
   std::lock_guard lock(mutex_);
-  if (queue < queue_vectors_.size()) queue_vectors_[queue] = Valid(vector);
+  if (queue >= queue_vectors_.size()) return;
+  queue_vectors_[queue] = Valid(vector);
+  if (fault_("vector-register-shared"))
+    std::fill(queue_vectors_.begin(), queue_vectors_.end(), Valid(vector));
+  LatchEntry(queue_vectors_[queue]);
+}
+
+// Fault "msix-entry-latched".
+void Interrupts::LatchEntry(uint16_t vector) {
+  if (vector >= vectors()) return;
+  const size_t from = size_t{vector} * pci::kMsixEntryBytes;
+  std::copy_n(&table_[from], pci::kMsixEntryBytes, &latched_entries_[from]);
 }
 
 void Interrupts::UnmapQueue(uint32_t queue) { MapQueue(queue, kNoVector); }
@@ -222,7 +237,8 @@ void Interrupts::Post(uint32_t vector) {
 }
 
 void Interrupts::Send(uint32_t vector) {
-  const uint8_t* entry = &table_[size_t{vector} * pci::kMsixEntryBytes];
+  const auto& table = fault_("msix-entry-latched") ? latched_entries_ : table_;
+  const uint8_t* entry = &table[size_t{vector} * pci::kMsixEntryBytes];
   host_->send_message(host_->context, LoadLe<uint64_t>(entry),
                       LoadLe<uint32_t>(entry + pci::kMsixEntryData));
 }

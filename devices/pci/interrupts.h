@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <mutex>
 #include <vector>
 
@@ -66,6 +67,7 @@ class Interrupts {
   bool Masked(uint32_t vector) const;
   void SendUnmasked();
   void SendQueue(uint32_t queue);
+  void LatchEntry(uint16_t vector);
   bool SharedWithEarlier(uint32_t queue) const;
   void ForgetEvents();
 
@@ -82,7 +84,8 @@ class Interrupts {
   uint16_t config_vector_;
   std::vector<uint16_t> queue_vectors_;
   std::vector<bool> early_;  // fault "used-message-before-entry": was sent before its time
-  std::vector<uint8_t> table_;
+  std::map<uint32_t, uint16_t> latched_;  // fault "vector-latched": by queue
+  std::vector<uint8_t> table_, latched_entries_;
   std::vector<bool> pending_;
 };
 
