@@ -15,7 +15,8 @@ namespace vitro {
 namespace {
 
 constexpr size_t kMinTitle = 10;
-constexpr std::string_view kDerivedArea = "derived";
+// Areas of rules of Vitro's own; "legacy" is what the standard says outside of its normative parts.
+constexpr std::string_view kDerivedArea = "derived", kLegacyArea = "legacy";
 
 // Where something stands, for error messages.
 struct Place {
@@ -135,10 +136,11 @@ class Row {
 Result<Requirement> ParseRequirement(Row& row, std::string_view area) {
   Requirement result;
   result.area = area;
-  result.derived = area == kDerivedArea;
+  result.derived = area == kDerivedArea || area == kLegacyArea;
   VITRO_ASSIGN(result.id, row.Required("id", IsId));
-  const std::string beginning =
-      result.derived ? std::string("derived.") : fmt::format("dev.{}.", area);
+  const std::string beginning = area == kDerivedArea  ? "derived."
+                                : area == kLegacyArea ? "derived.legacy."
+                                                      : fmt::format("dev.{}.", area);
   if (!result.id.starts_with(beginning))
     return Wrong(row.place(), "{} does not begin with {}", result.id, beginning);
   VITRO_ASSIGN(result.section, row.Required("section", IsSection));

@@ -4,7 +4,7 @@
 //
 // A requirement is a table [[requirement]] of strings. All rows have
 //   id          "dev.AREA.BLOCK.N" with the area that the file is named after; "derived.WHAT" in
-//               derived.toml
+//               derived.toml, "derived.legacy.WHAT" in legacy.toml, whose rows are derived ones too
 //   section     of VIRTIO 1.4, "2.1.2"
 //   keyword     "MUST NOT"; where a statement has several, joined by '/' in the order of the text
 //   level       any | pci | mmio | ccw: where it can be touched

@@ -24,6 +24,13 @@ void AddAdminListChecks(std::vector<Check>& list);     // 2.12.1
 void AddAdminCommandChecks(std::vector<Check>& list);  // 2.12.1.5
 void AddAdminObjectChecks(std::vector<Check>& list);   // 2.12.1.2, 2.12.1.3
 void AddAdminQueueChecks(std::vector<Check>& list);    // 2.13
+void AddPciDiscoveryChecks(std::vector<Check>& list);   // 4.1.1, 4.1.2, 4.1.5.1.2: table size
+void AddPciCapabilityChecks(std::vector<Check>& list);  // 4.1.4
+void AddPciCommonChecks(std::vector<Check>& list);      // 4.1.4.3, 4.1.3
+void AddPciResetChecks(std::vector<Check>& list);       // 4.1.4.3: resets
+void AddPciNotifyChecks(std::vector<Check>& list);      // 4.1.4.4, 4.1.5.2
+void AddPciWindowChecks(std::vector<Check>& list);      // 4.1.4.9
+void AddPciLegacyChecks(std::vector<Check>& list);      // 4.1.4.10 and other legacy sections
 void AddPciInterruptChecks(std::vector<Check>& list);  // 4.1.4.5, 4.1.5.3, 4.1.5.4
 void AddPciMsixChecks(std::vector<Check>& list);       // 4.1.5.1.2
 void AddPciMsixTableChecks(std::vector<Check>& list);  // the same: masks, entries; called by that

@@ -39,6 +39,13 @@ const std::vector<Check>& AllChecks() {
     AddAdminCommandChecks(list);
     AddAdminObjectChecks(list);
     AddAdminQueueChecks(list);
+    AddPciDiscoveryChecks(list);
+    AddPciCapabilityChecks(list);
+    AddPciCommonChecks(list);
+    AddPciResetChecks(list);
+    AddPciNotifyChecks(list);
+    AddPciWindowChecks(list);
+    AddPciLegacyChecks(list);
     AddPciInterruptChecks(list);
     AddPciMsixChecks(list);
     AddBlkChecks(list);
