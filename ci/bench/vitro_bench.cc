@@ -8,6 +8,8 @@
 #include <cstdlib>
 #include <string>
 
+#include "devices/mmio/mmio_device.h"
+#include "devices/pci/pci_device.h"
 #include "devices/ref/registry.h"
 #include "harness/attach/attach.h"
 #include "harness/attach/reference.h"
@@ -272,7 +274,8 @@ void RegisterAll() {
 }  // namespace vitro
 
 int main(int argc, char** argv) {
-  vitro::SetReferenceDevices({vitro::ref::FindReferenceDevice, "blk, entropy, experimental"});
+  vitro::SetReferenceDevices({vitro::ref::FindReferenceDevice, "blk, entropy, experimental",
+                              vitro::pcidev::AsPciFunction, vitro::ref::WrapInMmio});
   vitro::RegisterAll();
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;

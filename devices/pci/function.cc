@@ -93,7 +93,7 @@ bool Function::Start(const std::string& core_options) {
 }
 
 bool Function::StimulateConfigChange() {
-  return core_->stimulate_config_change != nullptr && core_->stimulate_config_change(device_) == 0;
+  return core_->stimulate_config_change(device_) == 0;
 }
 
 // Configuration space

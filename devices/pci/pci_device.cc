@@ -2,6 +2,7 @@
 #include "devices/pci/pci_device.h"
 
 #include <array>
+#include <cstddef>
 #include <mutex>
 #include <utility>
 
@@ -52,6 +53,18 @@ constexpr vitro_pci_ops kPciOps = {
       return Of(d).BarWrite(bar, offset, width, value) ? 0 : -1;
     }};
 
+bool HasCore(const vitro_device_ops* ops) {
+  return ops != nullptr && ops->create && ops->destroy && ops->identity && ops->offered_features &&
+         ops->accept_features && ops->get_status && ops->set_status && ops->reset &&
+         ops->config_read && ops->config_write && ops->queue_max_size && ops->queue_setup &&
+         ops->notify && ops->run;
+}
+
+bool HasStimulus(const vitro_device_ops* ops) {
+  return ops->size > offsetof(vitro_device_ops, stimulate_config_change) &&
+         ops->stimulate_config_change != nullptr;
+}
+
 vitro_device_ops TableFor(size_t index) {
   vitro_device_ops ops{};
   ops.size = sizeof ops;
@@ -61,9 +74,10 @@ vitro_device_ops TableFor(size_t index) {
   ops.destroy = [](vitro_device* d) { delete &Of(d); };
   ops.identity = [](vitro_device* d, vitro_identity* identity) { Of(d).Identity(identity); };
   ops.run = [](vitro_device* d) { return Of(d).Run() ? 1 : 0; };
-  ops.stimulate_config_change = [](vitro_device* d) {
-    return Of(d).StimulateConfigChange() ? 0 : -1;
-  };
+  if (HasStimulus(cores[index]))
+    ops.stimulate_config_change = [](vitro_device* d) {
+      return Of(d).StimulateConfigChange() ? 0 : -1;
+    };
   ops.pci = &kPciOps;
   return ops;
 }
@@ -73,6 +87,7 @@ vitro_device_ops TableFor(size_t index) {
 const vitro_device_ops* AsPciFunction(const vitro_device_ops* core) {
   static std::mutex mutex;
   static std::array<vitro_device_ops, kTables> tables;
+  if (!HasCore(core)) return nullptr;
   std::lock_guard lock(mutex);
   for (size_t i = 0; i < kTables; ++i) {
     if (cores[i] == core) return &tables[i];

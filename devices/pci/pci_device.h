@@ -9,8 +9,8 @@
 
 namespace vitro::pcidev {
 
-// `core` must live on. The same result for the same table; nullptr when there are too many
-// different ones in this process.
+// `core` must live on. The same result for the same table; nullptr if it lacks core
+// operations, or if too many different ones were asked for in this process.
 const vitro_device_ops* AsPciFunction(const vitro_device_ops* core);
 
 // One line: the options that the function takes.

@@ -9,9 +9,10 @@
 
 #include "devices/abi/vitro_device.h"
 #include "harness/attach/qemu/qemu_attachment.h"
+#include "harness/attach/direct_attachment.h"
 #include "harness/attach/reference.h"
 #include "harness/attach/vhost_user_attachment.h"
-#include "harness/transport/direct/direct_transport.h"
+#include "harness/transport/direct/direct_device.h"
 
 namespace vitro {
 namespace {
@@ -20,27 +21,10 @@ constexpr const char* kKinds =
     "ref:NAME[,fault=...], inproc:PATH.so[,option=...], vhost-user:PATH[,spawn=\"...\"] or "
     "qemu:DEVICE[,property=...]";
 
-ReferenceDevices& Reference() {
+ReferenceDevices& MutableReference() {
   static ReferenceDevices reference;
   return reference;
 }
-
-class DirectAttachment : public Attachment {
- public:
-  DirectAttachment(AttachString string, std::string options, const vitro_device_ops* ops)
-      : string_(std::move(string)), options_(std::move(options)), ops_(ops) {}
-  const AttachString& string() const override { return string_; }
-  bool independent() const override { return true; }
-  Result<std::unique_ptr<Transport>> Attach(GuestMemory& memory) override {
-    VITRO_ASSIGN(auto transport, DirectTransport::Create(ops_, options_, memory));
-    return std::unique_ptr<Transport>(std::move(transport));
-  }
-
- private:
-  AttachString string_;
-  std::string options_;  // as the device gets them
-  const vitro_device_ops* ops_;
-};
 
 Result<const vitro_device_ops*> LoadLibrary(const std::string& path) {
   struct stat info;
@@ -58,14 +42,15 @@ Result<const vitro_device_ops*> LoadLibrary(const std::string& path) {
     return Fail(ErrorKind::kAttach, "inproc:{}: exports no {}(); see devices/abi/vitro_device.h",
                 path, VITRO_DEVICE_ENTRY);
   const vitro_device_ops* ops = entry(VITRO_ABI_VERSION);
-  if (auto fits = DirectTransport::CheckOps(ops); !fits)
+  if (auto fits = DirectDevice::CheckOps(ops); !fits)
     return Fail(ErrorKind::kAttach, "inproc:{}: {}", path, fits.error().message);
   return ops;
 }
 
 }  // namespace
 
-void SetReferenceDevices(ReferenceDevices reference) { Reference() = std::move(reference); }
+void SetReferenceDevices(ReferenceDevices reference) { MutableReference() = std::move(reference); }
+const ReferenceDevices& Reference() { return MutableReference(); }
 
 std::optional<std::string> AttachString::Take(const std::string& key) {
   auto it = options.find(key);
@@ -130,8 +115,8 @@ Result<std::unique_ptr<Attachment>> OpenAttachment(std::string_view text) {
   } else {
     VITRO_ASSIGN(ops, LoadLibrary(string.where));
   }
-  std::string options = string.OptionsText();
-  return std::make_unique<DirectAttachment>(std::move(string), std::move(options), ops);
+  const bool ours = string.kind == "ref";
+  return OpenDirect(std::move(string), ops, ours);
 }
 
 std::unique_ptr<Attachment> OpenDeviceOps(const vitro_device_ops* ops, std::string options) {
@@ -139,7 +124,7 @@ std::unique_ptr<Attachment> OpenDeviceOps(const vitro_device_ops* ops, std::stri
   string.kind = "linked";
   string.where = ops != nullptr && ops->name != nullptr ? ops->name : "device";
   string.text = "linked:" + string.where;
-  return std::make_unique<DirectAttachment>(std::move(string), std::move(options), ops);
+  return OpenLinked(std::move(string), std::move(options), ops);
 }
 
 }  // namespace vitro

@@ -2,6 +2,8 @@
 // The `vitro` command.
 #include <cstdio>
 
+#include "devices/mmio/mmio_device.h"
+#include "devices/pci/pci_device.h"
 #include "devices/ref/registry.h"
 #include "harness/attach/reference.h"
 #include "suite/cli/commands.h"
@@ -41,7 +43,7 @@ void AttachReferenceDevices() {
   std::string names;
   for (const auto& device : ref::ReferenceDevices())
     names += (names.empty() ? "" : ", ") + std::string(device.name);
-  SetReferenceDevices({ref::FindReferenceDevice, names});
+  SetReferenceDevices({ref::FindReferenceDevice, names, pcidev::AsPciFunction, ref::WrapInMmio});
 }
 
 // What is wrong with the command line, in one sentence that says what is expected instead.
@@ -89,6 +91,7 @@ int Main(int argc, char** argv) {
   AddDoctor(app, line);
   AddList(app, line);
   AddRun(app, line);
+  AddMatrix(app, line);
   AddProbe(app, line);
   AddReplay(app, line);
   AddReport(app, line);

@@ -6,6 +6,8 @@
 #include <map>
 #include <set>
 
+#include "devices/mmio/mmio_device.h"
+#include "devices/pci/pci_device.h"
 #include "devices/ref/faults.h"
 #include "devices/ref/registry.h"
 #include "harness/attach/attach.h"
@@ -157,7 +159,8 @@ void RegisterAll() {
 
 int main(int argc, char** argv) {
   testing::InitGoogleTest(&argc, argv);
-  vitro::SetReferenceDevices({vitro::ref::FindReferenceDevice, "blk, entropy, experimental"});
+  vitro::SetReferenceDevices({vitro::ref::FindReferenceDevice, "blk, entropy, experimental",
+                              vitro::pcidev::AsPciFunction, vitro::ref::WrapInMmio});
   vitro::RegisterAll();
   return RUN_ALL_TESTS();
 }

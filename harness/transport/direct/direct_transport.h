@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// DirectTransport: a device in this process, behind the C ABI of devices/abi/vitro_device.h. The
-// device is driven to rest, so that "nothing more happens" is exact here.
+// DirectTransport: a device in this process, driven by the core operations of the C ABI of
+// devices/abi/vitro_device.h.
 #pragma once
 
 #include <atomic>
@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "devices/abi/vitro_device.h"
+#include "harness/transport/direct/direct_device.h"
 #include "harness/transport/transport.h"
 
 namespace vitro {
@@ -21,11 +22,7 @@ class DirectTransport : public Transport {
   static Result<std::unique_ptr<DirectTransport>> Create(const vitro_device_ops* ops,
                                                          const std::string& options,
                                                          GuestMemory& memory);
-  // Checks version, size and mandatory operations only.
-  static Result<> CheckOps(const vitro_device_ops* ops);
-  ~DirectTransport() override;
-
-  const DeviceIdentity& identity() const override { return identity_; }
+  const DeviceIdentity& identity() const override { return instance_->identity(); }
   const Abilities& abilities() const override { return abilities_; }
   Result<FeatureSet> ReadFeatures() override;
   Result<> AcceptFeatures(FeatureSet features) override;
@@ -39,26 +36,25 @@ class DirectTransport : public Transport {
   Result<> SetupQueue(uint32_t queue, const QueueLayout& layout) override;
   Result<> ResetQueue(uint32_t queue) override;
   Result<> Notify(uint32_t queue) override;
-  Result<> StimulateConfigChange() override;
+  Result<> StimulateConfigChange() override { return instance_->StimulateConfigChange(); }
   uint64_t TakeQueueNotifications(uint32_t queue) override;
   uint64_t TakeConfigNotifications() override;
-  Result<bool> WaitUntil(const std::function<bool()>& done, Deadline deadline) override;
-  Result<> Quiesce(Duration window) override;
-  std::string DeviceLog() override { return log_; }
+  Result<bool> WaitUntil(const std::function<bool()>& done, Deadline deadline) override {
+    return instance_->WaitUntil(done, deadline);
+  }
+  Result<> Quiesce(Duration /*window*/) override { return instance_->Quiesce(); }
+  std::string DeviceLog() override { return instance_->log(); }
 
  private:
-  DirectTransport(const vitro_device_ops* ops, GuestMemory& memory);
-  vitro_host MakeHost();
+  DirectTransport();
 
-  const vitro_device_ops* ops_;
-  GuestMemory& memory_;
-  vitro_host host_;
-  vitro_device* device_ = nullptr;
-  DeviceIdentity identity_;
-  Abilities abilities_;
+  // Before the device, which may notify until its end.
   std::vector<std::atomic<uint64_t>> queue_notifications_;
   std::atomic<uint64_t> config_notifications_ = 0;
-  std::string log_;
+  Abilities abilities_;
+  std::unique_ptr<DirectDevice> instance_;
+  const vitro_device_ops* ops_ = nullptr;
+  vitro_device* device_ = nullptr;
 };
 
 }  // namespace vitro
