@@ -65,6 +65,7 @@ AdminAnswer AdminObjects::CapIdListQuery() const {
   Bytes bitmap(admin::kUnit * (xp::kCapLabels / 64 + 1));
   for (const uint16_t id : {xp::kCapBins, xp::kCapLabels})
     bitmap[id / 8] |= static_cast<uint8_t>(1u << id % 8);
+  if (fault_("admin-cap-listed-missing")) bitmap[xp::kCapBins / 8] |= 0x80;
   return AdminAnswer::Of(std::move(bitmap));
 }
 
