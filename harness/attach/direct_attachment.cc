@@ -6,8 +6,10 @@
 
 #include "devices/abi/vitro_device.h"
 #include "harness/attach/reference.h"
+#include "harness/transport/direct/direct_mmio_window.h"
 #include "harness/transport/direct/direct_pci_function.h"
 #include "harness/transport/direct/direct_transport.h"
+#include "harness/transport/mmio/mmio_transport.h"
 #include "harness/transport/pci/pci_transport.h"
 
 namespace vitro {
@@ -54,8 +56,13 @@ class DirectAttachment : public Attachment {
     VITRO_ASSIGN(auto transport, PciTransport::Create(std::move(function), std::move(options)));
     return std::unique_ptr<Transport>(std::move(transport));
   }
-  Result<std::unique_ptr<Transport>> AttachMmio(GuestMemory&) {
-    return Fail(ErrorKind::kAttach, "level=mmio is not there yet");
+  Result<std::unique_ptr<Transport>> AttachMmio(GuestMemory& memory) {
+    VITRO_ASSIGN(auto window, DirectMmioWindow::Create(plan_.ops, options_, memory));
+    MmioTransportOptions options;
+    options.interrupts = plan_.interrupts;
+    options.wrapped = plan_.wrapped;
+    VITRO_ASSIGN(auto transport, MmioTransport::Create(std::move(window), options));
+    return std::unique_ptr<Transport>(std::move(transport));
   }
 
   AttachString string_;
