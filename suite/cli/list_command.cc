@@ -100,6 +100,7 @@ Result<json> Faults(const std::vector<std::string>& select) {
       devices.push_back(letter == 'b'   ? "blk"
                         : letter == 'e' ? "entropy"
                         : letter == 'x' ? "experimental"
+                        : letter == 'm' ? "blk,level=mmio"
                                         : "blk,zoned=hm");
     rows.push_back({{"name", name},
                     {"devices", std::move(devices)},

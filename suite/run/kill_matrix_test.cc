@@ -25,7 +25,16 @@ constexpr Duration kLimit = std::chrono::seconds(60);
 
 // Names of the reference devices by their letters in faults.def.
 const std::map<char, std::string> kByLetter = {
-    {'b', "blk"}, {'e', "entropy"}, {'x', "experimental"}, {'z', "blk,zoned=hm"}};
+    {'b', "blk"}, {'e', "entropy"}, {'x', "experimental"}, {'z', "blk,zoned=hm"},
+    {'m', "blk,level=mmio"}};
+
+const char* const kFaultless[] = {"blk",
+                                  "blk,ro=1",
+                                  "blk,zoned=hm",
+                                  "entropy",
+                                  "experimental",
+                                  "blk,level=mmio",
+                                  "experimental,level=mmio"};
 
 std::string AttachTo(std::string device, const std::string& fault) {
   return "ref:" + device + (fault.empty() ? "" : ",fault=" + fault);
@@ -132,7 +141,7 @@ TEST(KillMatrix, EveryFaultIsNamedByACheckAndEveryCheckNamesAFault) {
 }
 
 TEST(KillMatrix, EveryReferenceDeviceAnswersTheProbe) {
-  for (const std::string device : {"blk", "blk,ro=1", "blk,zoned=hm", "entropy", "experimental"})
+  for (const std::string device : kFaultless)
     EXPECT_TRUE(FactsOf(AttachTo(device, "")).facts.offered.Has(feature::kVersion1)) << device;
 }
 
@@ -143,7 +152,7 @@ void RegisterAll() {
     return name;
   };
   for (const Check& check : AllChecks()) {
-    for (const std::string device : {"blk", "blk,ro=1", "blk,zoned=hm", "entropy", "experimental"})
+    for (const std::string device : kFaultless)
       testing::RegisterTest(
           "Faultless", underscored(check.id + "@" + device).c_str(), nullptr, nullptr, __FILE__,
           __LINE__, [&check, device]() -> testing::Test* { return new Faultless(check, device); });
