@@ -79,7 +79,8 @@ const std::vector<Family>& Families() {
                     {.arguments = {"-chardev", "socket,id=vitro-vhost,path={socket}"},
                      .properties = {{"chardev", "vitro-vhost"}},
                      .daemon = true,
-                     .stimulus = Stimulus::kGrowDaemonDisk}});
+                     // Versions of it differ in whether they tell of a new size.
+                     .why_no_stimulus = "not every storage daemon tells when its disk grows"}});
     for (const char* name : {"virtio-keyboard", "virtio-mouse", "virtio-tablet", "virtio-gpu",
                              "virtio-vga", "virtio-iommu"})
       list.push_back({name, nullptr, {.why_no_stimulus = nothing}});
@@ -124,7 +125,7 @@ Result<BackEnd> MakeBackEnd(const std::string& device, const Properties& given) 
   back_end.arguments.clear();
   back_end.properties.erase(family->property);
   back_end.daemon = false;
-  if (back_end.stimulus == Stimulus::kGrowDisk || back_end.stimulus == Stimulus::kGrowDaemonDisk) {
+  if (back_end.stimulus == Stimulus::kGrowDisk) {
     back_end.stimulus = Stimulus::kNone;
     back_end.why_no_stimulus = "the disk is the user's own: it is not made to grow";
   }
@@ -139,7 +140,6 @@ Result<> Stimulate(Stimulus stimulus, Qmp& qmp, const std::string& id, uint64_t 
     case Stimulus::kNone:
       return Fail(ErrorKind::kUnsupported, "there is nothing to change");
     case Stimulus::kGrowDisk:
-    case Stimulus::kGrowDaemonDisk:
       // Always up: a request under way never finds its sectors gone. The file is sparse.
       answer = qmp.Execute("block_resize", {{"node-name", "vitro-disk"},
                                             {"size", kDiskBytes + (count + 1) * 65536}});

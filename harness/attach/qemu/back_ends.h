@@ -15,7 +15,7 @@ namespace vitro::qemu {
 
 using Properties = std::map<std::string, std::string>;
 
-enum class Stimulus { kNone, kGrowDisk, kToggleLink, kBalloon, kRequestedSize, kGrowDaemonDisk };
+enum class Stimulus { kNone, kGrowDisk, kToggleLink, kBalloon, kRequestedSize };
 
 // {disk} and {socket} in arguments stand for the file of a disk and for the storage daemon's
 // socket, {dir} for a scratch directory.
@@ -38,8 +38,7 @@ std::string FamilyOf(std::string_view device);
 // be made here.
 Result<BackEnd> MakeBackEnd(const std::string& device, const Properties& given);
 
-// Makes the device change its config; `count` is how often that was done before. For
-// Stimulus::kGrowDaemonDisk `qmp` is the storage daemon's.
+// Makes the device change its config; `count` is how often that was done before.
 Result<> Stimulate(Stimulus stimulus, Qmp& qmp, const std::string& id, uint64_t count);
 
 // The attach strings of the virtio devices that start without anything of the host, in all their

@@ -116,22 +116,20 @@ Result<> Machine::StartDaemon() {
       listen(listener.get(), 1) != 0)
     return Fail(ErrorKind::kHarness, "cannot listen on {}: {}", daemon_path_, strerror(errno));
   VITRO_ASSIGN(const int listens, Pass(std::move(listener)));
-  VITRO_ASSIGN(const int monitor, MakeChannel(daemon_socket_));
   std::vector<int> pass;
   for (const UniqueFd& fd : passed_) pass.push_back(fd.get());
   auto started = Process::Start(
       {"qemu-storage-daemon", "--blockdev",
        fmt::format("driver=file,node-name=vitro-file,filename={},locking=off", disk_), "--blockdev",
-       "driver=raw,node-name=vitro-disk,file=vitro-file", "--chardev",
-       fmt::format("socket,id=qmp,fd={}", monitor), "--monitor", "chardev=qmp", "--export",
+       "driver=raw,node-name=vitro-disk,file=vitro-file", "--export",
        fmt::format("type=vhost-user-blk,id=vitro,node-name=vitro-disk,addr.type=fd,addr.str={},"
                    "writable=on",
                    listens)},
       pass);
   if (!started) return tl::make_unexpected(started.error());
   daemon_.emplace(std::move(*started));
-  // QEMU must not hold them: its connection would outlive the daemon's.
-  passed_.resize(passed_.size() - 2);
+  // QEMU must not hold it: else it would wait for ever where the daemon has ended.
+  passed_.pop_back();
   return {};
 }
 
@@ -158,7 +156,7 @@ Result<> Machine::MakeArguments(const MachinePlan& plan, const GuestMemory& memo
            "none"};
   if (plan.machine == "microvm")
     argv_.insert(argv_.end(), {"-global", "virtio-mmio.force-legacy=false"});
-  if (stimulus_ != Stimulus::kNone && stimulus_ != Stimulus::kGrowDaemonDisk) {
+  if (stimulus_ != Stimulus::kNone) {
     VITRO_ASSIGN(const int qmp_fd, MakeChannel(qmp_socket_));
     argv_.insert(argv_.end(), {"-chardev", fmt::format("socket,id=qmp,fd={}", qmp_fd), "-mon",
                                "chardev=qmp,mode=control"});
@@ -221,9 +219,6 @@ Result<std::unique_ptr<Machine>> Machine::Start(const MachinePlan& plan,
   auto lost = [&m] { return m.Lost(); };
   m.qtest_ = std::make_unique<Qtest>(std::move(m.qtest_socket_), plan.timeout, lost);
   if (m.qmp_socket_) m.qmp_ = std::make_unique<Qmp>(std::move(m.qmp_socket_), plan.timeout, lost);
-  if (m.daemon_socket_)
-    m.qmp_ = std::make_unique<Qmp>(std::move(m.daemon_socket_), plan.timeout,
-                                   [] { return "qemu-storage-daemon ended"; });
 
   if (auto up = m.qtest_->Ask("irq_intercept_in ioapic\n"); !up) {
     m.process_->Pump();

@@ -4,6 +4,8 @@
 // window is not; the carriers over it do.
 #pragma once
 
+#include <signal.h>
+
 #include <memory>
 #include <optional>
 #include <string>
@@ -55,6 +57,8 @@ class Machine {
   Result<> StimulateConfigChange();
   std::optional<Transport::Death> Died();
   std::string DeviceLog();
+  // As if QEMU had crashed: for tests.
+  void KillForTest() { kill(process_->pid(), SIGKILL); }
 
  private:
   Machine() = default;
@@ -80,7 +84,7 @@ class Machine {
   std::unique_ptr<ScratchDirectory> scratch_;
   std::vector<std::string> argv_;
   std::vector<UniqueFd> passed_;  // until QEMU has them
-  UniqueFd qtest_socket_, qmp_socket_, daemon_socket_;
+  UniqueFd qtest_socket_, qmp_socket_;
   std::string disk_, daemon_path_;
   // Ended in reverse order, all before the directory is removed.
   std::optional<Process> daemon_, process_;

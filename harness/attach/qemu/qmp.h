@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Qmp: QEMU's monitor protocol: JSON objects, one a line: a greeting, commands with their answers,
-// and events in between. Also spoken by qemu-storage-daemon.
+// and events in between.
 #pragma once
 
 #include <functional>
