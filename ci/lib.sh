@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # What ci/test and ci/nightly share; sourced, at the root of the tree.
 
-reference_devices=(blk blk,ro=1 blk,zoned=hm entropy experimental
+reference_devices=(admin blk blk,ro=1 blk,zoned=hm entropy experimental
   blk,level=mmio experimental,level=mmio entropy,level=mmio)
 # Tests in which a device runs on a thread of its own.
 threaded_tests=(vhost_user_connection_test vhost_user_front_end_test)

@@ -25,7 +25,7 @@ TEST(Faults, NamesAreUniqueAndWellFormed) {
               std::string_view::npos)
         << fault.name;
     EXPECT_FALSE(fault.devices.empty()) << fault.name;
-    EXPECT_EQ(fault.devices.find_first_not_of("bexzm"), std::string_view::npos) << fault.name;
+    EXPECT_EQ(fault.devices.find_first_not_of("abexzm"), std::string_view::npos) << fault.name;
     EXPECT_EQ(FindFault(fault.name), &fault);
   }
   EXPECT_EQ(FindFault("no-such-fault"), nullptr);
@@ -38,7 +38,8 @@ TEST(Faults, EachIsTakenByItsDevicesAndNoOther) {
       const bool named = fault.devices.find(device.letter) != std::string_view::npos;
       // blk turns itself into a zoned device for a fault that only those have.
       const bool turns = device.letter == 'b' && fault.devices == "z";
-      const bool shares = device.letter == 'z' && fault.devices.find('b') != std::string_view::npos;
+      const char base = device.letter == 'z' ? 'b' : device.letter == 'a' ? 'x' : device.letter;
+      const bool shares = fault.devices.find(base) != std::string_view::npos;
       EXPECT_EQ(driver.created(), named || turns || shares) << device.name << " " << fault.name;
     }
 }
@@ -58,6 +59,7 @@ const TourResult& Baseline(const TourStage& stage, char letter, const std::strin
 // What a fault implies, the device that it is compared with has as well.
 std::string_view BaseOptions(std::string_view fault) {
   if (fault.starts_with("blk-read-only")) return "ro=1";
+  if (fault == "admin-again-created") return "busy=1";
   if (fault == "zoned-fields-without-feature") return "zoned=ha";
   if (fault == "zoned-append-unsupported-wrong") return "max-append=0";
   if (fault == "zoned-read-only-zone-written" || fault == "zoned-offline-zone-read")
@@ -84,10 +86,14 @@ void ExpectVisible(const FaultInfo& fault, char letter) {
 
 TEST(Faults, ABaselineTourIsTheSameTwice) {
   for (const TourStage& stage : TourStages())
-    for (const char letter : {'b', 'e', 'x', 'z'})
+    for (const char letter : {'a', 'b', 'e', 'x', 'z'})
       EXPECT_EQ(Tour(stage, letter, "").transcript, Baseline(stage, letter, "").transcript);
 }
 
+TEST(Faults, EachShowsInAdmin) {
+  for (const FaultInfo& fault : AllFaults())
+    if (fault.devices.find('a') != std::string_view::npos) ExpectVisible(fault, 'a');
+}
 TEST(Faults, EachShowsInBlk) {
   for (const FaultInfo& fault : AllFaults())
     if (fault.devices.find('b') != std::string_view::npos) ExpectVisible(fault, 'b');

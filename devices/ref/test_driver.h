@@ -103,7 +103,7 @@ class TestDriver {
   TestDriver(const vitro_device_ops* device_ops, const std::string& options) : ops(device_ops) {
     created_ = ops->create(host.get(), options.c_str(), &device) == 0;
     // Harmless places until queues are set up, also where a set-up was refused.
-    for (uint32_t i = 0; i < 2; ++i) {
+    for (uint32_t i = 0; i < rings.size(); ++i) {
       const vitro_queue layout = Layout(i, 8);
       rings[i] = {8, layout.desc_address, layout.driver_address, layout.device_address};
     }
@@ -261,12 +261,12 @@ class TestDriver {
   TestHost host;
   const vitro_device_ops* ops;
   vitro_device* device = nullptr;
-  std::array<Ring, 2> rings{};
+  std::array<Ring, 4> rings{};
 
  private:
   bool created_ = false;
   uint8_t status_ = 0;
-  uint64_t next_buffer_ = TestHost::kBase + 0x8000 + 3 * 0x10000;
+  uint64_t next_buffer_ = TestHost::kBase + 0x8000 + 4 * 0x10000;
 };
 
 inline constexpr FeatureSet kPlain{feature::kVersion1};

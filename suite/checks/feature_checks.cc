@@ -183,7 +183,14 @@ void OffersNoAdminVq(Context& c) {
   const auto type = BitsOfType(c);
   if (type && type->legacy.Has(feature::kAdminVq))
     c.NotApplicable("bit 41 had another meaning for this device type");
-  ExpectNotOffered(c, {feature::kAdminVq}, kUndefined, "VIRTIO_F_ADMIN_VQ off PCI");
+  if (!c.facts().offered.Has(feature::kAdminVq) || c.Has(Ability::kMmioWindow))
+    return ExpectNotOffered(c, {feature::kAdminVq}, kUndefined, "VIRTIO_F_ADMIN_VQ off PCI");
+  // Bit 41 is undefined where there is nothing that it could stand for. Over PCI registers tell,
+  // once it is negotiated.
+  c.Up({.with = {feature::kAdminVq}, .driver_ok = false, .prepare = false});
+  if (c.session().transport().identity().admin_queue_count == 0)
+    ExpectNotOffered(c, {feature::kAdminVq}, kUndefined,
+                     "VIRTIO_F_ADMIN_VQ without an administration virtqueue");
 }
 
 void OffersWhatItsFeaturesRequire(Context& c) {
@@ -443,7 +450,7 @@ void AddOfferChecks(std::vector<Check>& list) {
   });
   list.push_back({
       .id = "features.offer.admin-vq",
-      .title = "VIRTIO_F_ADMIN_VQ is not offered off PCI",
+      .title = "VIRTIO_F_ADMIN_VQ is not offered without an administration virtqueue",
       .section = "2.2.2",
       .requirements = {kUndefined},
       .tags = {},

@@ -97,7 +97,8 @@ Result<json> Faults(const std::vector<std::string>& select) {
       if (NamesFault(check, fault.name)) checks.push_back(check.id);
     json devices = json::array();
     for (char letter : fault.devices)
-      devices.push_back(letter == 'b'   ? "blk"
+      devices.push_back(letter == 'a'   ? "admin"
+                        : letter == 'b' ? "blk"
                         : letter == 'e' ? "entropy"
                         : letter == 'x' ? "experimental"
                         : letter == 'm' ? "blk,level=mmio"

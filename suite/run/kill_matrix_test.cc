@@ -24,17 +24,15 @@ constexpr Duration kHangLimit = std::chrono::seconds(4);
 constexpr Duration kLimit = std::chrono::seconds(60);
 
 // Names of the reference devices by their letters in faults.def.
-const std::map<char, std::string> kByLetter = {
-    {'b', "blk"}, {'e', "entropy"}, {'x', "experimental"}, {'z', "blk,zoned=hm"},
-    {'m', "blk,level=mmio"}};
+const std::map<char, std::string> kByLetter = {{'a', "admin"},        {'b', "blk"},
+                                               {'e', "entropy"},      {'x', "experimental"},
+                                               {'z', "blk,zoned=hm"}, {'m', "blk,level=mmio"}};
 
-const char* const kFaultless[] = {"blk",
-                                  "blk,ro=1",
-                                  "blk,zoned=hm",
-                                  "entropy",
-                                  "experimental",
-                                  "blk,level=mmio",
-                                  "experimental,level=mmio"};
+const char* const kFaultless[] = {
+    "admin",   "blk",          "blk,ro=1",       "blk,zoned=hm",
+    "entropy", "experimental", "blk,level=mmio", "experimental,level=mmio"};
+// These differ from the others in administration commands only.
+const char* const kFaultlessAdmin[] = {"admin,level=pci", "admin,busy=1", "admin,numbers=text"};
 
 std::string AttachTo(std::string device, const std::string& fault) {
   return "ref:" + device + (fault.empty() ? "" : ",fault=" + fault);
@@ -152,7 +150,10 @@ void RegisterAll() {
     return name;
   };
   for (const Check& check : AllChecks()) {
-    for (const std::string device : kFaultless)
+    std::vector<std::string> devices(std::begin(kFaultless), std::end(kFaultless));
+    if (check.HasTag("admin"))
+      devices.insert(devices.end(), std::begin(kFaultlessAdmin), std::end(kFaultlessAdmin));
+    for (const std::string& device : devices)
       testing::RegisterTest(
           "Faultless", underscored(check.id + "@" + device).c_str(), nullptr, nullptr, __FILE__,
           __LINE__, [&check, device]() -> testing::Test* { return new Faultless(check, device); });
