@@ -128,6 +128,10 @@ uint32_t MmioRegisters::ReadControl(uint32_t offset) {
       const std::lock_guard lock(interrupt_mutex_);
       return config_changes_;
     }
+    case kQueueNotify:
+    case kInterruptAck:
+      if (fault_("mmio-write-only-read-crash")) Crash();
+      return 0;
     default:
       return 0;
   }

@@ -34,6 +34,7 @@ void AddPciLegacyChecks(std::vector<Check>& list);      // 4.1.4.10 and other le
 void AddPciInterruptChecks(std::vector<Check>& list);  // 4.1.4.5, 4.1.5.3, 4.1.5.4
 void AddPciMsixChecks(std::vector<Check>& list);       // 4.1.5.1.2
 void AddPciMsixTableChecks(std::vector<Check>& list);  // the same: masks, entries; called by that
+void AddMmioChecks(std::vector<Check>& list);           // 4.2
 void AddBlkChecks(std::vector<Check>& list);           // 5.2
 void AddBlkZonedChecks(std::vector<Check>& list);      // 5.2, zoned
 void AddEntropyChecks(std::vector<Check>& list);       // 5.4
