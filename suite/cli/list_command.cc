@@ -102,6 +102,7 @@ Result<json> Faults(const std::vector<std::string>& select) {
                         : letter == 'e' ? "entropy"
                         : letter == 'x' ? "experimental"
                         : letter == 'm' ? "blk,level=mmio"
+                        : letter == 'p' ? "blk,level=pci"
                                         : "blk,zoned=hm");
     rows.push_back({{"name", name},
                     {"devices", std::move(devices)},

@@ -26,11 +26,19 @@ constexpr Duration kLimit = std::chrono::seconds(60);
 // Names of the reference devices by their letters in faults.def.
 const std::map<char, std::string> kByLetter = {{'a', "admin"},        {'b', "blk"},
                                                {'e', "entropy"},      {'x', "experimental"},
-                                               {'z', "blk,zoned=hm"}, {'m', "blk,level=mmio"}};
+                                               {'z', "blk,zoned=hm"}, {'m', "blk,level=mmio"},
+                                               {'p', "blk,level=pci"}};
 
 const char* const kFaultless[] = {
     "admin",   "blk",          "blk,ro=1",       "blk,zoned=hm",
-    "entropy", "experimental", "blk,level=mmio", "experimental,level=mmio"};
+    "entropy", "experimental", "blk,level=mmio", "experimental,level=mmio",
+    "blk,level=pci", "experimental,level=pci,multiplier=0", "entropy,level=pci,msix=0",
+    "blk,level=pci,transitional=1"};
+// These differ from the others in what stands around the device only: checks of their level.
+const char* const kFaultlessPci[] = {
+    "blk,level=pci,shm=1,vendor=1", "blk,level=pci,second-caps=1", "experimental,level=pci,intx=0",
+    "blk,level=pci,notification-data=0,notif-config-data=0,ring-reset=0,flr=0,multiplier=2",
+    "blk,level=pci,msix=1,queues=1"};
 // These differ from the others in administration commands only.
 const char* const kFaultlessAdmin[] = {"admin,level=pci", "admin,busy=1", "admin,numbers=text"};
 
@@ -153,6 +161,8 @@ void RegisterAll() {
     std::vector<std::string> devices(std::begin(kFaultless), std::end(kFaultless));
     if (check.HasTag("admin"))
       devices.insert(devices.end(), std::begin(kFaultlessAdmin), std::end(kFaultlessAdmin));
+    if (check.level() == "pci")
+      devices.insert(devices.end(), std::begin(kFaultlessPci), std::end(kFaultlessPci));
     for (const std::string& device : devices)
       testing::RegisterTest(
           "Faultless", underscored(check.id + "@" + device).c_str(), nullptr, nullptr, __FILE__,
