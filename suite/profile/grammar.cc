@@ -207,11 +207,10 @@ class LearnedGrammar : public Grammar {
 
 }  // namespace
 
-bool IsVitroExperimental(const DeviceFacts& facts) {
-  return facts.device_id == device_id::kExperimental && facts.name == experimental::kName;
-}
+bool IsVitroExperimental(const DeviceFacts& facts) { return facts.name == experimental::kName; }
 
 std::unique_ptr<Grammar> MakeGrammar(const DeviceFacts& facts) {
+  if (IsVitroExperimental(facts)) return std::make_unique<ExperimentalGrammar>();
   switch (facts.device_id) {
     case device_id::kBlk:
       return std::make_unique<BlkGrammar>(facts);
@@ -219,9 +218,6 @@ std::unique_ptr<Grammar> MakeGrammar(const DeviceFacts& facts) {
       return std::make_unique<EntropyGrammar>();
     case device_id::kNet:
       return std::make_unique<NetGrammar>();
-    case device_id::kExperimental:
-      if (IsVitroExperimental(facts)) return std::make_unique<ExperimentalGrammar>();
-      break;
     default:
       break;
   }

@@ -79,11 +79,13 @@ struct DeviceFacts {
   std::vector<LearnedShape> learned;
   // The level whose registers are the device's own: core, pci or mmio.
   std::string level = "core";
-  // What a walk through its registers found, for people, a line each: "BAR 1: 4096 bytes of memory".
+  // What a walk through its registers found, for people, a line each: "BAR 1: 4096 bytes of
+  // memory".
   std::vector<std::string> layout;
 };
 
-// Device id 65535 is for everybody's experiments: Vitro's own is known by its name as well.
+// Device id 65535 is for everybody's experiments, and PCI has no number for it (4.1.2.1): Vitro's
+// own is known by its name.
 bool IsVitroExperimental(const DeviceFacts& facts);
 
 }  // namespace vitro

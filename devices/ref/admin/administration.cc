@@ -38,7 +38,8 @@ uint64_t DataLength(uint16_t opcode) {
 
 AdminOptions ReadAdminOptions(Options& options, const FaultSwitch& fault) {
   AdminOptions admin;
-  admin.busy = options.Flag("busy") || fault("admin-again-created");
+  admin.busy =
+      options.Flag("busy") || fault("admin-again-created") || fault("admin-again-list-taken");
   const std::string numbers = options.Text("numbers", "table");
   if (numbers != "table" && numbers != "text")
     options.Complain("option 'numbers' is neither table nor text");
@@ -168,6 +169,7 @@ AdminAnswer Administration::Process(const AdminCommand& command, bool reserved_c
   if (options_.busy && ++commands_ % 3 == 0) {
     if (fault_("admin-again-created") && command.opcode == admin::kResourceObjCreate)
       objects_.Create(command);
+    if (fault_("admin-again-list-taken") && command.opcode == admin::kListUse) ListUse(command);
     return AdminAnswer::Error(admin::kEagain, admin::kQTryAgain);
   }
   return CarryOut(command);
