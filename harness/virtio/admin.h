@@ -32,7 +32,7 @@ inline constexpr uint16_t kDevModeSet = 0x11;
 inline constexpr uint16_t kOtherStructures = 0x8000;
 
 // Group types. The self group has one member, 0; those of an SR-IOV group are counted from 1.
-inline constexpr uint16_t kGroupSelf = 0, kGroupSrIov = 1, kFirstReservedGroup = 2;
+inline constexpr uint16_t kGroupSelf = 0, kGroupSrIov = 1;
 
 // Status. Linux error numbers, as the standard intends; EEXIST is named there but has no number in
 // the table.

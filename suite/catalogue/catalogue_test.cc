@@ -97,7 +97,7 @@ TEST(Catalogue, RowReadsAsInTheData) {
   EXPECT_EQ(row->level, Level::kAny);
   EXPECT_EQ(row->observable, Observable::kDriver);
   EXPECT_FALSE(row->derived);
-  const Requirement* pci = Catalogue::Get().Find("dev.admin.administration-virtqueues.9");
+  const Requirement* pci = Catalogue::Get().Find("dev.admin.group-cmds.device-parts.10");
   ASSERT_NE(pci, nullptr);
   EXPECT_EQ(pci->level, Level::kPci);
   EXPECT_EQ(pci->observable, Observable::kStress);

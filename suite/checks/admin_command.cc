@@ -124,7 +124,10 @@ void AdminDriver::Up(uint32_t queue_size) {
   count_ = std::min(identity.admin_queue_count, kMostQueues);
   if (count_ == 0) c_.NotApplicable("no administration virtqueue of the device is known");
   queue_ = first_;
-  for (uint32_t i = 0; i < count_; ++i) c_.SetupQueue(first_ + i, queue_size);
+  for (uint32_t i = 0; i < count_; ++i) {
+    const uint32_t most = queue_size == 0 ? 0 : c_.MaxQueueSize(first_ + i);
+    c_.SetupQueue(first_ + i, std::min(queue_size, most));
+  }
   c_.DriverOk();
 }
 

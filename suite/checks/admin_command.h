@@ -64,7 +64,7 @@ class AdminDriver {
   explicit AdminDriver(Context& c) : c_(c) {}
 
   // The initialisation sequence with VIRTIO_F_ADMIN_VQ and all administration virtqueues, at most
-  // 8, beside queue 0. Ends the check if there is none.
+  // 8, beside queue 0. Ends the check if there is none. `queue_size`: at most this, 0 as elsewhere.
   void Up(uint32_t queue_size = 0);
   uint32_t queue() const { return first_; }
   uint32_t queues() const { return count_; }

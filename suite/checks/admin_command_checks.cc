@@ -21,6 +21,9 @@ constexpr const char* kQualifierOk = "derived.admin.qualifier-with-ok";
 constexpr const char* kSelfMust = "dev.admin.group-cmds.device-and-driver-capabilities.5";
 constexpr const char* kSelfShould = "dev.admin.group-cmds.device-and-driver-capabilities.6";
 
+// The standard reserves what comes after 1, and a later version may begin with 2.
+constexpr uint16_t kNoGroup = 0xffff;
+
 // Of the first two commands, one that is in the list, one that is not, and one that is no opcode.
 std::vector<AdminCommand> AllKinds(const AdminDriver& admin) {
   std::vector<AdminCommand> commands = {ListQuery(), ListUse(3), OtherCommand(0x7fff)};
@@ -43,7 +46,7 @@ void InvalidGroup(Context& c) {
   AdminDriver admin(c);
   admin.Up();
   admin.UseAll();
-  for (const uint16_t group : {admin::kFirstReservedGroup, uint16_t{0x100}, uint16_t{0xffff}})
+  for (const uint16_t group : {uint16_t{0x4000}, uint16_t{0x8000}, kNoGroup})
     for (AdminCommand command : AllKinds(admin)) {
       // The group decides, also where opcode and member are wrong as well.
       for (const uint64_t member : {uint64_t{0}, uint64_t{7}}) {
@@ -81,7 +84,7 @@ void CapabilityCommandsOfOtherGroups(Context& c) {
   admin.UseAll();
   admin.Need({admin::kCapIdListQuery, admin::kDriverCapSet});
   for (AdminCommand command : {CapIdListQuery(), DriverCapSet(0, Bytes(8))}) {
-    for (const uint16_t group : {admin::kGroupSrIov, admin::kFirstReservedGroup}) {
+    for (const uint16_t group : {admin::kGroupSrIov, kNoGroup}) {
       command.group = group;
       command.member = group == admin::kGroupSrIov ? 1 : 0;
       admin.Send(command);
@@ -197,11 +200,11 @@ void InvalidCommandsHaveNoEffect(Context& c) {
   AdminDriver admin(c);
   admin.Up();
   admin.UseAll();
-  const AdminReply before = admin.Send(ListQuery());
+  const uint64_t before = admin.listed();
   std::vector<AdminCommand> nonsense;
   for (const uint16_t opcode : UnsupportedOpcodes(admin)) nonsense.push_back(OtherCommand(opcode));
   for (AdminCommand command : AllKinds(admin)) {
-    command.group = 0xffff;
+    command.group = kNoGroup;
     nonsense.push_back(command);
   }
   if (admin.Lists(admin::kResourceObjDestroy)) {
@@ -216,8 +219,11 @@ void InvalidCommandsHaveNoEffect(Context& c) {
     c.Expect(Accept::Masked(status::kNeedsReset, 0), kNoSideEffects,
              fmt::format("{} that is invalid brings the device into no error state", command.what));
   }
-  admin.Send(ListQuery());
-  admin.ExpectSame(before, kNoSideEffects, "LIST_QUERY is answered as before invalid commands");
+  // The list may have grown meanwhile.
+  admin.List();
+  c.Do(op::Read{admin.last().address + admin::kResult, 8});
+  c.Expect(Accept::Masked(before, before), kNoSideEffects,
+           "LIST_QUERY lists what it listed before invalid commands");
   if (admin.Lists(admin::kCapIdListQuery)) {
     admin.Send(CapIdListQuery());
     admin.ExpectOk(kNoSideEffects, "invalid commands leave the list in use");
