@@ -316,7 +316,9 @@ void WriteAttention(HtmlWriter& out, const Page& page) {
   bool open = false;
   for (size_t i = 0; i < results.size(); ++i) {
     const Outcome outcome = OutcomeOf(results[i]);
-    if (!IsFailure(page.run, results[i]) && outcome != Outcome::kHarnessError) continue;
+    if (!IsFailure(page.run, results[i]) && outcome != Outcome::kHarnessError &&
+        outcome != Outcome::kWarn)
+      continue;
     if (!open) out << "<section class=\"attention\"><h2>To look at</h2>\n<ol>";
     open = true;
     out << "<li>";

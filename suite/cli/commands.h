@@ -31,6 +31,7 @@ struct CommandLine {
 void AddDoctor(CLI::App& app, CommandLine& line);
 void AddList(CLI::App& app, CommandLine& line);
 void AddRun(CLI::App& app, CommandLine& line);
+void AddMatrix(CLI::App& app, CommandLine& line);
 void AddProbe(CLI::App& app, CommandLine& line);
 void AddReplay(CLI::App& app, CommandLine& line);
 void AddReport(CLI::App& app, CommandLine& line);

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // `vitro run`: attach, drive, judge, report.
-#include <signal.h>
-#include <sys/signalfd.h>
 #include <sys/stat.h>
 
 #include <cerrno>
@@ -14,6 +12,7 @@
 #include "reports/terminal.h"
 #include "reports/write.h"
 #include "suite/cli/commands.h"
+#include "suite/cli/stop_signals.h"
 #include "suite/run/run_record.h"
 #include "suite/run/runner.h"
 #include "suite/run/select.h"
@@ -90,16 +89,6 @@ Result<> SelectFailed(const std::string& out, Selection& selection) {
     return Fail(ErrorKind::kUsage, "--rerun-failed: nothing failed in the run recorded in {}", out);
   selection.include = std::move(failed);
   return {};
-}
-
-// SIGINT and SIGTERM as something that can be polled for.
-UniqueFd StopSignals() {
-  sigset_t stop;
-  sigemptyset(&stop);
-  sigaddset(&stop, SIGINT);
-  sigaddset(&stop, SIGTERM);
-  ::sigprocmask(SIG_BLOCK, &stop, nullptr);
-  return UniqueFd(::signalfd(-1, &stop, SFD_CLOEXEC | SFD_NONBLOCK));
 }
 
 uint32_t Jobs(const RunArguments& arguments, const Attachment& attachment) {
