@@ -79,7 +79,7 @@ void IsKeptUntilRead(Context& c) {
     c.Do(op::WaitLine{1});
     c.Do(op::ReadStatus{});
     QueueVector(c, queue);
-    PciRead(c, pci::kStatus, 2);
+    ReadPci(c, pci::kStatus, 2);
     for (const uint32_t other : queues) c.Notify(other);
     c.Do(op::Quiesce{});
     ReadIsr(c);
@@ -193,7 +193,7 @@ void ShowsInPciStatus(Context& c) {
              "Interrupt Status is clear while the ISR status is 0");
     if (!Serve(c, queues[n % queues.size()], n)) return;
     c.Do(op::WaitLine{1});
-    PciRead(c, pci::kStatus, 2);
+    ReadPci(c, pci::kStatus, 2);
     c.Expect(Set(pci::kStatusInterrupt), kStatusBit,
              "Interrupt Status is set while the ISR status is not 0");
     TakeInterrupt(c);
@@ -201,9 +201,9 @@ void ShowsInPciStatus(Context& c) {
 }
 
 void DisableInterrupt(Context& c, bool disable) {
-  const uint64_t command = PciRead(c, pci::kCommand, 2);
+  const uint64_t command = ReadPci(c, pci::kCommand, 2);
   const uint64_t bit = pci::kCommandIntxDisable;
-  PciWrite(c, pci::kCommand, 2, disable ? command | bit : command & ~bit);
+  WritePci(c, pci::kCommand, 2, disable ? command | bit : command & ~bit);
 }
 
 void ObeysInterruptDisable(Context& c) {
@@ -269,7 +269,7 @@ void IsSuppressedByFlags(Context& c) {
 
 void HasAFallback(Context& c) {
   RequireMsix(c);
-  PciRead(c, pci::kInterruptPin, 1);
+  ReadPci(c, pci::kInterruptPin, 1);
   c.Note(Accept::Range(1, 4), kFallback, "a driver without MSI-X can use INTx");
 }
 

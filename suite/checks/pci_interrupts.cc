@@ -15,11 +15,11 @@ constexpr int kTries = 4;
 }  // namespace
 
 void RequirePin(Context& c) {
-  if (PciLayoutOf(c).interrupt_pin == 0) c.NotApplicable("the device has no interrupt pin");
+  if (LayoutOf(c).interrupt_pin == 0) c.NotApplicable("the device has no interrupt pin");
 }
 
 void RequireIsr(Context& c) {
-  if (PciLayoutOf(c).Usable(virtio_pci::kIsrCfg) == nullptr)
+  if (LayoutOf(c).Usable(virtio_pci::kIsrCfg) == nullptr)
     c.NotApplicable("the device has no ISR status");
 }
 
@@ -69,7 +69,7 @@ void TakeInterrupt(Context& c) {
 }
 
 Msix RequireMsix(Context& c) {
-  const auto& found = PciLayoutOf(c).msix;
+  const auto& found = LayoutOf(c).msix;
   if (!found) c.NotApplicable("the device has no MSI-X capability");
   Msix msix;
   msix.vectors = found->vectors;
@@ -86,7 +86,7 @@ std::vector<uint32_t> UpWithMessages(Context& c, std::string_view plan, bool han
 }
 
 uint16_t ConfigVector(Context& c) {
-  return static_cast<uint16_t>(CommonRead(c, virtio_pci::common::kConfigMsixVector, 2));
+  return static_cast<uint16_t>(ReadCommon(c, virtio_pci::common::kConfigMsixVector, 2));
 }
 
 uint16_t QueueVector(Context& c, uint32_t queue) {

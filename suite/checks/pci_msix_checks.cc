@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Checks of MSI-X (4.1.5.1.2): the vector registers, and the messages of used buffers (4.1.5.3) and
 // configuration changes (4.1.5.4) under every plan by which a driver may have them delivered. Masks
-// and table entries: pci_msix_table_checks.cc.
+// and table entries: pci_msix_table_checks.cc; from and to INTx: pci_msix_switch_checks.cc.
 #include <algorithm>
 
 #include "suite/checks/chapters.h"
@@ -25,10 +25,8 @@ constexpr const char* kFailureShows = VECTORS "9";
 constexpr const char* kNoQueueMessage = "dev.pci.init-op.used-buffer-notifications.1";
 constexpr const char* kNoConfigMessage =
     "dev.pci.init-op.notification-of-device-configuration-changes.1";
-constexpr const char* kSilentAfterReset = "dev.basic.device-reset.2";
 constexpr const char* kArrives = "derived.pci.message-arrives";
 constexpr const char* kElsewhere = "derived.pci.message-elsewhere";
-constexpr const char* kExclusive = "derived.pci.msix-or-intx";
 constexpr const char* kAfterUsed = "derived.notification.after-used";
 constexpr const char* kConfigNotified = "derived.config.notified";
 
@@ -43,7 +41,8 @@ void BeginWithMsix(Context& c) {
   UsePlan(c, interrupts::kPerQueue, true);
   c.AcknowledgeAndDriver();
   c.Offered();
-  if (!c.Negotiate(c.DefaultFeatures())) c.NotApplicable("the device refused the features");
+  if (!c.Negotiate(c.DefaultFeatures(QueueFeatures(c))))
+    c.NotApplicable("the device refused the features");
 }
 
 // The queues that are there, of very many the first and the last.
@@ -57,7 +56,7 @@ std::vector<uint32_t> QueuesThere(Context& c) {
 void ExpectUnmapped(Context& c, const std::string& when) {
   ConfigVector(c);
   c.Expect(Accept::Equal(kNone), kResetUnmaps, "config_msix_vector is NO_VECTOR " + when);
-  for (const uint32_t queue : QueuesToTry(c.facts().queue_count)) {
+  for (const uint32_t queue : QueuesThere(c)) {
     QueueVector(c, queue);
     c.Expect(Accept::Equal(kNone), kResetUnmaps,
              fmt::format("queue_msix_vector of queue {} is NO_VECTOR {}", queue, when));
@@ -83,7 +82,7 @@ void ExpectMaps(Context& c, std::optional<uint32_t> queue, uint32_t vector) {
   const std::string what =
       queue ? fmt::format("queue_msix_vector of queue {}", *queue) : "config_msix_vector";
   queue ? QueueWrite(c, *queue, common::kQueueMsixVector, 2, vector)
-        : CommonWrite(c, common::kConfigMsixVector, 2, vector);
+        : WriteCommon(c, common::kConfigMsixVector, 2, vector);
   queue ? QueueVector(c, *queue) : ConfigVector(c);
   c.Expect(Accept::In({vector, kNone}), kReadsBack,
            fmt::format("{} reads back vector {}, or NO_VECTOR if that failed", what, vector));
@@ -93,7 +92,7 @@ void ExpectMaps(Context& c, std::optional<uint32_t> queue, uint32_t vector) {
 
 void ExpectUnmaps(Context& c, std::optional<uint32_t> queue) {
   queue ? QueueWrite(c, *queue, common::kQueueMsixVector, 2, kNone)
-        : CommonWrite(c, common::kConfigMsixVector, 2, kNone);
+        : WriteCommon(c, common::kConfigMsixVector, 2, kNone);
   queue ? QueueVector(c, *queue) : ConfigVector(c);
   c.Expect(Accept::Equal(kNone), kUnmaps, "NO_VECTOR unmaps, and reads back");
 }
@@ -113,7 +112,7 @@ void ReadsBackWhatIsMapped(Context& c) {
   auto other = [&](size_t i) { return msix.watched[i % msix.watched.size()]; };
   for (size_t i = 0; i < queues.size(); ++i)
     QueueWrite(c, queues[i], common::kQueueMsixVector, 2, other(i));
-  CommonWrite(c, common::kConfigMsixVector, 2, other(queues.size()));
+  WriteCommon(c, common::kConfigMsixVector, 2, other(queues.size()));
   for (size_t i = 0; i < queues.size(); ++i) {
     QueueVector(c, queues[i]);
     c.Expect(Accept::In({other(i), kNone}), kReadsBack,
@@ -131,8 +130,8 @@ void ShowsFailure(Context& c) {
   c.BeginHostile();
   for (const uint32_t vector : {msix.vectors, msix.vectors + 1, 0x7ffu, 0x800u, 0x8000u, 0xfffeu}) {
     if (vector < msix.vectors || vector >= kNone) continue;
-    CommonWrite(c, common::kConfigMsixVector, 2, 0);
-    CommonWrite(c, common::kConfigMsixVector, 2, vector);
+    WriteCommon(c, common::kConfigMsixVector, 2, 0);
+    WriteCommon(c, common::kConfigMsixVector, 2, vector);
     ConfigVector(c);
     c.Expect(Accept::Equal(kNone), kFailureShows,
              fmt::format("config_msix_vector is NO_VECTOR once vector {} was asked for", vector));
@@ -315,6 +314,7 @@ void UnmapsWhileRunning(Context& c) {
   const uint32_t queue = queues.front();
   const uint16_t vector = QueueVector(c, queue);
   if (vector == kNone) c.NotApplicable("the device mapped no vector");
+  if (!Serve(c, queue, 0)) return;
   for (uint64_t n = 0; n < kRounds && !c.failed(); ++n) {
     c.Do(op::Quiesce{});
     ExpectUnmaps(c, queue);
@@ -335,6 +335,7 @@ void RemapsWhileRunning(Context& c) {
   const uint16_t config = ConfigVector(c), own = QueueVector(c, queues.front());
   if (config == kNone || own == kNone || config == own)
     c.NotApplicable("the device has no two vectors to change between");
+  if (!Serve(c, queues.front(), 0)) return;
   for (uint64_t n = 0; n < kRounds && !c.failed(); ++n) {
     const uint16_t vector = n % 2 == 0 ? config : own;
     c.Do(op::Quiesce{});
@@ -346,90 +347,6 @@ void RemapsWhileRunning(Context& c) {
     // Drivers map before they enable a queue; that a device follows later is not said.
     c.Advise(Accept::NotEqual(0), kReadsBack,
              "messages come on the vector that a queue of a running device was mapped to");
-  }
-}
-
-// INTx and MSI-X, and from one to the other
-// --------------------------------------------------------
-
-void LeavesTheLineAlone(Context& c) {
-  RequireMsix(c);
-  RequirePin(c);
-  const auto queues = UpWithMessages(c, interrupts::kPerQueue, true);
-  // Interrupt Disable would hide what ought not to be there.
-  const uint64_t command = PciRead(c, pci::kCommand, 2);
-  PciWrite(c, pci::kCommand, 2, command & ~uint64_t{pci::kCommandIntxDisable});
-  c.Do(op::TakeLineRises{});
-  for (uint64_t n = 0; n < kRounds && !c.failed(); ++n) {
-    for (const uint32_t queue : queues)
-      if (!Serve(c, queue, n)) return;
-    if (c.Has(Ability::kStimulus)) c.Do(op::StimulateConfigChange{});
-    c.Do(op::Quiesce{});
-    c.Do(op::ReadLine{});
-    c.Expect(Accept::Equal(0), kExclusive, "INTx is not asserted while MSI-X is enabled");
-    c.Do(op::TakeLineRises{});
-    c.Expect(Accept::Equal(0), kExclusive, "INTx is not asserted while MSI-X is enabled");
-  }
-}
-
-void SendsNothingWhileDisabled(Context& c) {
-  const Msix msix = RequireMsix(c);
-  const auto plan = PciLayoutOf(c).interrupt_pin != 0 ? interrupts::kIntx : interrupts::kPolling;
-  const auto queues = UpWithMessages(c, plan, true);
-  ForgetMessages(c, msix);
-  for (uint64_t n = 0; n < kRounds; ++n) {
-    for (const uint32_t queue : queues)
-      if (!Serve(c, queue, n)) return;
-    if (c.Has(Ability::kStimulus)) c.Do(op::StimulateConfigChange{});
-  }
-  ExpectNoMessages(c, msix, {kExclusive, "no message comes while MSI-X is disabled"});
-}
-
-void IsSilentAfterReset(Context& c) {
-  const Msix msix = RequireMsix(c);
-  for (uint64_t n = 0; n < kRounds && !c.failed(); ++n) {
-    const auto queues = UpWithMessages(c, interrupts::kPerQueue, true);
-    for (const uint32_t queue : queues)
-      if (!Serve(c, queue, n)) return;
-    c.Do(op::Quiesce{});
-    for (const uint32_t vector : msix.watched) c.Do(op::WaitMessages{vector, 0});
-    // With nothing in flight, or with a request that was told of.
-    if (n % 2 == 1) {
-      c.Publish(*c.grammar().RequestOn(queues.front(), n));
-      c.Notify(queues.front());
-    }
-    c.Reset();
-    // Those of the request came before the reset was complete.
-    if (n % 2 == 1)
-      for (const uint32_t vector : msix.watched) c.Do(op::WaitMessages{vector, 0});
-    ExpectNoMessages(c, msix, {kSilentAfterReset, "no message comes after a reset"});
-  }
-}
-
-// A driver may choose anew at each reset.
-void ChangesPlans(Context& c) {
-  constexpr std::string_view kOrder[] = {
-      interrupts::kPerQueue, interrupts::kIntx,          interrupts::kOneVector,
-      interrupts::kPolling,  interrupts::kShared,        interrupts::kNoVector,
-      interrupts::kIntx,     interrupts::kNoQueueVector, interrupts::kPerQueue,
-  };
-  RequireMsix(c);
-  const auto usable = UsableQueues(c);
-  for (const auto plan : kOrder) {
-    c.Reset();
-    if (c.Do(op::Interrupts{std::string(plan)}).refused) continue;
-    const auto queues = UpWithPlan(c, plan, true);
-    for (const uint32_t queue : queues) {
-      const bool polled = c.session().transport().RouteOf(queue) == NotificationRoute::kNone;
-      c.Do(op::Quiesce{});
-      if (!polled) c.Do(op::TakeNotifications{queue});
-      if (!Serve(c, queue, 0)) return;
-      if (polled) continue;
-      c.Do(op::WaitNotifications{queue, 1});
-      c.Expect(Accept::NotEqual(0), kArrives,
-               fmt::format("notifications of queue {} come with interrupt plan '{}'", queue, plan));
-    }
-    if (c.failed()) return;
   }
 }
 
@@ -575,46 +492,7 @@ void AddPciMsixChecks(std::vector<Check>& list) {
       .run = RemapsWhileRunning,
   });
   AddPciMsixTableChecks(list);
-  list.push_back({
-      .id = "pci.msix.no-line",
-      .title = "INTx is not used while MSI-X is enabled",
-      .section = "4.1.5.3",
-      .requirements = {kExclusive},
-      .tags = {"pci"},
-      .needs = requests,
-      .faults = {"blk,level=pci:intx-with-msix"},
-      .run = LeavesTheLineAlone,
-  });
-  list.push_back({
-      .id = "pci.msix.disabled",
-      .title = "No message is sent while MSI-X is disabled",
-      .section = "4.1.5.3",
-      .requirements = {kExclusive},
-      .tags = {"pci"},
-      .needs = requests,
-      .faults = {"blk,level=pci:messages-when-msix-disabled"},
-      .run = SendsNothingWhileDisabled,
-  });
-  list.push_back({
-      .id = "pci.msix.silent-after-reset",
-      .title = "No message is sent after a reset",
-      .section = "2.4",
-      .requirements = {kSilentAfterReset},
-      .tags = {"pci"},
-      .needs = requests,
-      .faults = {"blk,level=pci:messages-after-reset", "entropy,level=pci:messages-after-reset"},
-      .run = IsSilentAfterReset,
-  });
-  list.push_back({
-      .id = "pci.msix.plans-change",
-      .title = "Interrupts travel another way after each reset, as the driver chooses",
-      .section = "4.1.5.1.2",
-      .requirements = {kArrives},
-      .tags = {"pci"},
-      .needs = requests,
-      .faults = {"blk,level=pci:shared-vector-lost"},
-      .run = ChangesPlans,
-  });
+  AddPciMsixSwitchChecks(list);
 }
 
 }  // namespace vitro

@@ -20,8 +20,8 @@ constexpr uint32_t kFields[] = {0, 4, pci::kMsixEntryData};  // address, its upp
 void Mask(Context& c, const Msix& msix, uint32_t vector, bool whole, bool masked) {
   if (whole) {
     const uint32_t at = msix.position + pci::kMsixControl;
-    const uint64_t control = PciRead(c, at, 2), bit = pci::kMsixFunctionMask;
-    PciWrite(c, at, 2, masked ? control | bit : control & ~bit);
+    const uint64_t control = ReadPci(c, at, 2), bit = pci::kMsixFunctionMask;
+    WritePci(c, at, 2, masked ? control | bit : control & ~bit);
     return;
   }
   const uint64_t at = uint64_t{vector} * pci::kMsixEntryBytes + pci::kMsixEntryControl;

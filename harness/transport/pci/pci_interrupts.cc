@@ -2,6 +2,7 @@
 // How notifications reach a driver over PCI: MSI-X vectors by an interrupt plan (4.1.5.1.2), or
 // INTx with the ISR status (4.1.5.3, 4.1.5.4).
 #include <algorithm>
+#include <charconv>
 
 #include "harness/transport/interrupt_plans.h"
 #include "harness/transport/pci/pci_transport.h"
@@ -20,19 +21,33 @@ bool IsMsixPlan(const std::string& plan) {
   return plan != interrupts::kIntx && plan != interrupts::kPolling;
 }
 
+// The number of "vector-N".
+std::optional<uint16_t> OneVectorOf(std::string_view plan) {
+  if (!plan.starts_with(interrupts::kOnVector)) return std::nullopt;
+  const std::string_view digits = plan.substr(interrupts::kOnVector.size());
+  uint16_t vector = 0;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), vector);
+  if (error != std::errc() || end != digits.data() + digits.size()) return std::nullopt;
+  return vector;
+}
+
 }  // namespace
 
 bool PciTransport::UsesMsix() const { return IsMsixPlan(plan_); }
 
 Result<> PciTransport::UseInterrupts(const std::string& plan, bool handler) {
-  if (std::ranges::find(interrupts::kPlans, plan) == std::end(interrupts::kPlans)) {
+  const auto one = OneVectorOf(plan);
+  if (!one && std::ranges::find(interrupts::kPlans, plan) == std::end(interrupts::kPlans)) {
     std::string names;
     for (const auto name : interrupts::kPlans)
       names += (names.empty() ? "" : ", ") + std::string(name);
-    return Fail(ErrorKind::kUsage, "'{}' is no interrupt plan: expected one of {}", plan, names);
+    return Fail(ErrorKind::kUsage, "'{}' is no interrupt plan: expected one of {}, {}N", plan,
+                names, interrupts::kOnVector);
   }
   if (IsMsixPlan(plan) && !layout_.msix)
     return Fail(ErrorKind::kRefused, "the function has no MSI-X capability");
+  if (one && *one >= layout_.msix->vectors)
+    return Fail(ErrorKind::kRefused, "the function has {} vectors", layout_.msix->vectors);
   if (plan == interrupts::kIntx && layout_.interrupt_pin == 0)
     return Fail(ErrorKind::kRefused, "the function has no interrupt pin");
   plan_ = plan;
@@ -73,6 +88,7 @@ Result<> PciTransport::EnableMsix(bool on) {
 // The vector that the plan has for a queue, or for configuration changes.
 uint16_t PciTransport::PlannedVector(std::optional<uint32_t> queue) const {
   if (!UsesMsix() || plan_ == interrupts::kNoVector) return virtio_pci::kNoVector;
+  if (const auto one = OneVectorOf(plan_)) return *one;
   const uint32_t vectors = layout_.msix->vectors;
   const auto at_most = [&](uint32_t vector) {
     return static_cast<uint16_t>(std::min(vector, vectors - 1));
@@ -136,9 +152,10 @@ Result<uint16_t> PciTransport::MapQueueVector(uint32_t queue) {
 
 NotificationRoute PciTransport::RouteOf(uint32_t queue) const {
   const auto it = queues_.find(queue);
-  if (it == queues_.end()) return NotificationRoute::kNone;
+  // Without a handler whoever masks, unmaps or reads the ISR status sees to what comes of it.
+  if (it == queues_.end() || !handler_) return NotificationRoute::kNone;
   if (!UsesMsix()) {
-    if (plan_ == interrupts::kPolling || !handler_) return NotificationRoute::kNone;
+    if (plan_ == interrupts::kPolling) return NotificationRoute::kNone;
     const auto all = vector_queues_.find(virtio_pci::kNoVector);
     return all != vector_queues_.end() && all->second.size() > 1 ? NotificationRoute::kShared
                                                                  : NotificationRoute::kOwn;
