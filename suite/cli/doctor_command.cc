@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <sstream>
 
+#include "harness/attach/qemu/qemu_attachment.h"
 #include "harness/base/unique_fd.h"
 #include "harness/memory/guest_memory.h"
 #include "suite/cli/commands.h"
@@ -42,7 +43,7 @@ bool Doctor() {
   const bool writable = !error && ::access(scratch.c_str(), W_OK) == 0;
   Row(writable, "scratch directory", error ? error.message() : scratch.string());
 
-  fmt::print("\ndevices that Vitro can start by itself (vhost-user:...,spawn=...)\n");
+  fmt::print("\ndevices that Vitro can start by itself (vhost-user:...,spawn=... and qemu:...)\n");
   struct Program {
     const char *name, *what;
   };
@@ -53,6 +54,11 @@ bool Doctor() {
     const std::string path = FindProgram(program.name);
     Row(!path.empty(), program.name, path.empty() ? program.what : path);
   }
+  const auto qemu = AskQemu();
+  Row(qemu.has_value(), "qemu-system-x86_64",
+      qemu ? fmt::format("qemu:..., version {}, by the {} accelerator", qemu->version,
+                         qemu->accelerator)
+           : qemu.error().message + " (Debian: qemu-system-x86)");
   fmt::print("\nfor building and looking\n");
   for (const Program& program :
        std::initializer_list<Program>{{"g++", "compiler"},

@@ -222,7 +222,12 @@ Result<std::unique_ptr<Machine>> Machine::Start(const MachinePlan& plan,
 
   if (auto up = m.qtest_->Ask("irq_intercept_in ioapic\n"); !up) {
     m.process_->Pump();
-    const std::string words = m.process_->LastWords();
+    std::string words = m.process_->LastWords();
+    if (m.daemon_ && !m.daemon_->Running()) {
+      m.daemon_->Pump();
+      words += fmt::format("; qemu-storage-daemon: {}; it printed: {}", m.daemon_->Ended(),
+                           m.daemon_->LastWords());
+    }
     if (!m.process_->Running())
       return Fail(ErrorKind::kAttach, "QEMU does not start this device: {}",
                   words.empty() ? m.process_->Ended() : words);

@@ -126,7 +126,8 @@ TEST(BackEnds, TheUsersOwnIsLeftAlone) {
 }
 
 TEST(BackEnds, WhereNothingCanBeChangedItIsSaidWhy) {
-  for (const char* name : {"virtio-rng-pci", "virtio-serial-pci", "virtio-gpu-pci", "virtio-foo"})
+  for (const char* name : {"virtio-rng-pci", "virtio-serial-pci", "virtio-gpu-pci", "virtio-foo",
+                           "vhost-user-blk-pci"})
     EXPECT_NE(MakeBackEnd(name, {})->why_no_stimulus, "") << name;
 }
 

@@ -372,8 +372,7 @@ INSTANTIATE_TEST_SUITE_P(Devices, Stimuli,
                          testing::Values("virtio-blk-pci", "virtio-net-pci-non-transitional",
                                          "virtio-net-pci-non-transitional,vectors=0",
                                          "virtio-balloon-pci", "virtio-mem-pci",
-                                         "vhost-user-blk-pci", "virtio-net-device",
-                                         "virtio-blk-pci,port=1",
+                                         "virtio-net-device", "virtio-blk-pci,port=1",
                                          "virtio-blk-pci,machine=pc,interrupts=intx"));
 
 TEST(QemuAttachment, EveryKnownDeviceStarts) {
