@@ -151,12 +151,16 @@ namespace {
 
 void WriteTable(HtmlWriter& out, const Matrix& matrix) {
   out << "<div class=\"wide\"><table class=\"matrix\"><thead><tr><th>Clause</th>";
-  for (const MatrixColumn& column : matrix.columns) {
+  for (size_t i = 0; i < matrix.columns.size(); ++i) {
+    const MatrixColumn& column = matrix.columns[i];
+    // The kind is told in the list above; what differs is what comes behind it.
+    const std::string name =
+        fmt::format("{} {}", i + 1, OneLine(column.name.substr(column.name.find(':') + 1)));
     out << "<th class=\"device\"><span>";
     if (column.report.empty())
-      out << OneLine(column.name);
+      out << name;
     else
-      out << "<a href=\"" << column.report << "\">" << OneLine(column.name) << "</a>";
+      out << "<a href=\"" << column.report << "\">" << name << "</a>";
     out << "</span></th>";
   }
   out << "</tr></thead>\n<tbody>";

@@ -20,6 +20,9 @@ constexpr const char* kFooter = R"(Attach strings say where the device is:
                                       with a seeded fault; 'vitro list faults' shows them)
   inproc:./libmydev.so                a library with the C ABI of devices/abi/vitro_device.h; what
                                       follows a comma goes to the device
+  ref:blk,level=pci                   the same behind a PCI function (level=mmio: an MMIO window);
+                                      interrupts=intx or another interrupt plan
+  qemu:virtio-blk-pci,packed=on       a device of QEMU, in a QEMU of its own (*-device: over MMIO)
   vhost-user:/run/blk.sock,type=blk   a vhost-user back-end that runs
   'vhost-user:blk,type=blk,spawn="my-backend --socket {path}"'
                                       the same, started by Vitro, a fresh one for every check
@@ -30,6 +33,8 @@ Examples:
   vitro run ref:blk                              every check; reports in ./vitro-report
   vitro run inproc:./libmydev.so reset indirect  the checks that begin with "reset" or "indirect"
   vitro run ATTACH tag:hostile --exclude config  by tag, without some
+  vitro matrix qemu:virtio-blk-pci ref:blk,level=pci
+                                                 devices side by side
   vitro replay vitro-report/programs/ID.vitro ATTACH
   vitro list requirements dev.basic              what the standard asks, and which check asks it
 
