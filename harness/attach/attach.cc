@@ -8,8 +8,8 @@
 #include <cstring>
 
 #include "devices/abi/vitro_device.h"
-#include "harness/attach/qemu/qemu_attachment.h"
 #include "harness/attach/direct_attachment.h"
+#include "harness/attach/qemu/qemu_attachment.h"
 #include "harness/attach/reference.h"
 #include "harness/attach/vhost_user_attachment.h"
 #include "harness/transport/direct/direct_device.h"

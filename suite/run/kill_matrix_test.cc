@@ -29,11 +29,18 @@ const std::map<char, std::string> kByLetter = {{'a', "admin"},        {'b', "blk
                                                {'z', "blk,zoned=hm"}, {'m', "blk,level=mmio"},
                                                {'p', "blk,level=pci"}};
 
-const char* const kFaultless[] = {
-    "admin",   "blk",          "blk,ro=1",       "blk,zoned=hm",
-    "entropy", "experimental", "blk,level=mmio", "experimental,level=mmio",
-    "blk,level=pci", "experimental,level=pci,multiplier=0", "entropy,level=pci,msix=0",
-    "blk,level=pci,transitional=1"};
+const char* const kFaultless[] = {"admin",
+                                  "blk",
+                                  "blk,ro=1",
+                                  "blk,zoned=hm",
+                                  "entropy",
+                                  "experimental",
+                                  "blk,level=mmio",
+                                  "experimental,level=mmio",
+                                  "blk,level=pci",
+                                  "experimental,level=pci,multiplier=0",
+                                  "entropy,level=pci,msix=0",
+                                  "blk,level=pci,transitional=1"};
 // These differ from the others in what stands around the device only: checks of their level.
 const char* const kFaultlessPci[] = {
     "blk,level=pci,shm=1,vendor=1", "blk,level=pci,second-caps=1", "experimental,level=pci,intx=0",

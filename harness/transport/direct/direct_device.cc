@@ -16,8 +16,8 @@ constexpr Duration kRestDeadline = std::chrono::seconds(10);
 // The members from `pci` on are not in every table of version 1.
 template <typename T>
 bool HasMember(const vitro_device_ops* ops, T vitro_device_ops::*member) {
-  const auto offset = reinterpret_cast<const char*>(&(ops->*member)) -
-                      reinterpret_cast<const char*>(ops);
+  const auto offset =
+      reinterpret_cast<const char*>(&(ops->*member)) - reinterpret_cast<const char*>(ops);
   return ops->size >= offset + sizeof(T) && ops->*member != nullptr;
 }
 
@@ -180,9 +180,8 @@ Result<std::unique_ptr<DirectDevice>> DirectDevice::Create(const vitro_device_op
   vitro_identity identity{};
   identity.size = sizeof identity;
   ops->identity(device->device_, &identity);
-  device->identity_ = {ops->name ? ops->name : "", identity.device_id,
-                       identity.vendor_id,         identity.queue_count,
-                       identity.config_size,       identity.admin_queue_index,
+  device->identity_ = {ops->name ? ops->name : "", identity.device_id,   identity.vendor_id,
+                       identity.queue_count,       identity.config_size, identity.admin_queue_index,
                        identity.admin_queue_count};
   return device;
 }

@@ -36,8 +36,7 @@ class DirectDevice {
   // `options` as in the attach string. kAttach with the device's own words if it refuses; kAttach
   // for a table that does not fit.
   static Result<std::unique_ptr<DirectDevice>> Create(const vitro_device_ops* ops,
-                                                      DirectLevel level,
-                                                      const std::string& options,
+                                                      DirectLevel level, const std::string& options,
                                                       GuestMemory& memory, Events events);
   // Checks version, size and mandatory operations only, and that there is some level.
   static Result<> CheckOps(const vitro_device_ops* ops);
