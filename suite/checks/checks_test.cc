@@ -131,8 +131,13 @@ TEST(Checks, FaultsAreSeededInTheDeviceNamed) {
       const auto found = std::find_if(devices.begin(), devices.end(),
                                       [&](const auto& each) { return each.name == device; });
       ASSERT_NE(found, devices.end()) << check.id << " names device " << device;
-      // A block device is a zoned one with zoned=hm.
+      // A block device is a zoned one with zoned=hm; at a level any device has what is around it.
+      const auto around = [&](std::string_view level, char letter) {
+        return spec.find(level) != std::string::npos &&
+               fault->devices.find(letter) != std::string_view::npos;
+      };
       const bool has = fault->devices.find(found->letter) != std::string_view::npos ||
+                       around("level=pci", 'p') || around("level=mmio", 'm') ||
                        (found->letter == 'b' && spec.find("zoned=") != std::string::npos &&
                         fault->devices.find('z') != std::string_view::npos);
       EXPECT_TRUE(has) << check.id << ": " << device << " has no fault " << name;
