@@ -177,8 +177,7 @@ void CommonConfig::SetQueueSize(uint64_t value) {
 uint64_t CommonConfig::QueueVector() { return interrupts_.QueueVector(SelectedIndex()); }
 
 void CommonConfig::SetQueueVector(uint64_t value) {
-  if (Selected() != nullptr)
-    interrupts_.MapQueue(SelectedIndex(), static_cast<uint16_t>(value));
+  if (Selected() != nullptr) interrupts_.MapQueue(SelectedIndex(), static_cast<uint16_t>(value));
 }
 
 uint64_t CommonConfig::QueueEnable() {
@@ -228,8 +227,7 @@ uint64_t CommonConfig::QueueReset() {
 
 void CommonConfig::SetQueueReset(uint64_t value) {
   const QueueState* queue = Selected();
-  if (value == 1 && queue != nullptr && queue->enabled &&
-      device_.Negotiated(feature::kRingReset))
+  if (value == 1 && queue != nullptr && queue->enabled && device_.Negotiated(feature::kRingReset))
     device_.ResetQueue(SelectedIndex());
 }
 
@@ -237,6 +235,7 @@ void CommonConfig::SetQueueReset(uint64_t value) {
 // ----------------------------------------------------------------------------------------
 
 uint64_t CommonConfig::AdminQueueIndex() {
+  if (fault_("admin-queue-index-low")) return device_.identity().queue_count - 1;
   return device_.Negotiated(feature::kAdminVq) ? device_.identity().admin_queue_index : 0;
 }
 

@@ -82,7 +82,7 @@ class CommonConfig {
   uint16_t queue_select_ = 0;
   uint32_t low_half_queue_ = 0;  // fault "queue-address-of-wrong-queue"
   bool reset_requested_ = false;
-  bool narrow_ = false;          // fault "queue-address-needs-64-bit-write": less than 8 bytes
+  bool narrow_ = false;  // fault "queue-address-needs-64-bit-write": less than 8 bytes
 };
 
 }  // namespace vitro::pcidev

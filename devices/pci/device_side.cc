@@ -42,6 +42,14 @@ FeatureSet DeviceSide::Offered() {
   if (options_.notification_data) offered.Add(feature::kNotificationData);
   if (options_.notif_config_data) offered.Add(feature::kNotifConfigData);
   if (!RingReset()) offered.Remove(feature::kRingReset);
+  return offered.Without(feature::kNotifyOnEmpty);  // of the legacy interface only (6.3)
+}
+
+FeatureSet DeviceSide::LegacyOffered() {
+  uint64_t words[2] = {};
+  ops_->offered_features(device_, words);
+  FeatureSet offered = FeatureSet::FromWords(words[0] & UINT32_MAX, 0);
+  if (!options_.fault("legacy-any-layout-missing")) offered.Add(feature::kAnyLayout);
   return offered;
 }
 

@@ -34,6 +34,7 @@ class DeviceSide {
   void SetInterrupts(Interrupts* interrupts) { interrupts_ = interrupts; }
 
   FeatureSet Offered();
+  FeatureSet LegacyOffered();  // bits 0 to 31, as the legacy interface shows them
   void Accept(FeatureSet features);
   FeatureSet accepted() const { return accepted_; }
   // In effect: FEATURES_OK has been taken.

@@ -59,8 +59,7 @@ vitro_host Function::MakeInnerHost() {
 std::unique_ptr<Function> Function::Create(const vitro_device_ops* core, const vitro_host* host,
                                            const char* options) {
   std::string rest, problem;
-  FunctionOptions parsed =
-      FunctionOptions::Split(options == nullptr ? "" : options, rest, problem);
+  FunctionOptions parsed = FunctionOptions::Split(options == nullptr ? "" : options, rest, problem);
   if (!problem.empty()) {
     host->log(host->context, problem.c_str());
     return nullptr;
@@ -76,7 +75,8 @@ bool Function::Start(const std::string& core_options) {
   }
   side_ = std::make_unique<DeviceSide>(core_, device_, options_);
   std::string problem;
-  layout_ = FunctionLayout::Make(options_, side_->identity(), side_->queue_count(), space_, problem);
+  layout_ =
+      FunctionLayout::Make(options_, side_->identity(), side_->queue_count(), space_, problem);
   if (!problem.empty()) {
     host_->log(host_->context, problem.c_str());
     return false;
@@ -92,9 +92,7 @@ bool Function::Start(const std::string& core_options) {
   return true;
 }
 
-bool Function::StimulateConfigChange() {
-  return core_->stimulate_config_change(device_) == 0;
-}
+bool Function::StimulateConfigChange() { return core_->stimulate_config_change(device_) == 0; }
 
 // Configuration space
 // ----------------------------------------------------------------------------------------
@@ -135,7 +133,8 @@ void Function::AfterConfigWrite(uint32_t offset, uint32_t width, uint32_t value)
   // The bit reads 0 always.
   const uint32_t control = layout_.express + pci::kExpressDeviceControl + 1;
   if (layout_.express != 0 && offset <= control && control < offset + width &&
-      (value >> 8 * (control - offset) & pci::kExpressInitiateFlr >> 8) && !fault_("flr-keeps-state"))
+      (value >> 8 * (control - offset) & pci::kExpressInitiateFlr >> 8) &&
+      !fault_("flr-keeps-state"))
     ResetFunction();
 }
 
@@ -182,7 +181,7 @@ const Region* Function::Find(uint32_t bar, uint64_t offset, uint32_t width) cons
 uint64_t Function::ReadIsr(uint64_t offset, bool window) {
   if (offset != 0) return 0;
   return window && fault_("window-isr-not-cleared") ? interrupts_->PeekIsr()
-                                                     : interrupts_->TakeIsr();
+                                                    : interrupts_->TakeIsr();
 }
 
 bool Function::Read(uint32_t bar, uint64_t offset, uint32_t width, bool window, uint64_t& value) {
@@ -227,6 +226,7 @@ bool Function::Write(uint32_t bar, uint64_t offset, uint32_t width, uint64_t val
       return answered;
     }
     case RegionKind::kCommon:
+      if (fault_("second-caps-dead") && bar != kMainBar) return true;
       common_->Write(offset, width, value);
       if (common_->TakeResetRequest()) ResetDevice();
       return true;

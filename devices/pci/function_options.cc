@@ -11,8 +11,8 @@ namespace vitro::pcidev {
 namespace {
 
 constexpr std::string_view kOwn[] = {
-    "transitional", "msix",        "intx",  "multiplier",        "shm",
-    "vendor",       "flr",         "second-caps", "notification-data", "notif-config-data",
+    "transitional", "msix", "intx",        "multiplier",        "shm",
+    "vendor",       "flr",  "second-caps", "notification-data", "notif-config-data",
     "ring-reset"};
 
 bool IsOwn(std::string_view key, std::string_view value) {
@@ -31,6 +31,7 @@ void Imply(const ref::FaultInfo* fault, FunctionOptions& options) {
   if (fault->name.starts_with("shm-")) options.shared_memory = true;
   if (fault->name.starts_with("vendor-cap-")) options.vendor = true;
   if (fault->name.starts_with("legacy-")) options.transitional = true;
+  if (fault->name == "second-caps-dead") options.second_caps = true;
 }
 
 }  // namespace
@@ -69,6 +70,7 @@ FunctionOptions FunctionOptions::Split(std::string_view text, std::string& rest,
   if (options.fault("notify-multiplier-odd")) options.multiplier = 3;
   if (options.fault("interrupt-pin-missing")) options.intx = false;
   if (options.fault("msix-table-oversized")) options.msix_vectors = 2048;
+  if (options.fault("msix-one-vector")) options.msix_vectors = 1;
   const uint32_t least = options.notification_data ? 4 : 2;
   if (options.multiplier != 0 && !options.fault("notify-multiplier-odd") &&
       (!std::has_single_bit(options.multiplier) || options.multiplier < least))

@@ -11,7 +11,7 @@
 namespace vitro::pcidev {
 namespace {
 
-constexpr unsigned kLegacyBar = 0, kMsixBar = 1, kSharedBar = 2, kMainBar = 4;
+constexpr unsigned kLegacyBar = 0, kMsixBar = 1, kSharedBar = 2;
 constexpr uint64_t kPage = 4096;
 constexpr uint64_t kSharedBytes = 0x1000;  // of each of the two regions
 constexpr uint32_t kIsrBytes = 4;
@@ -46,6 +46,7 @@ class Builder {
   // Ids (4.1.2)
   uint16_t PciDeviceId() const {
     if (fault_("device-id-out-of-range")) return 0x1080;
+    if (fault_("device-id-of-no-type")) return virtio_pci::kModernIdBase;
     const uint32_t shift = fault_("pci-device-id-wrong") ? 1 : 0;
     if (options_.transitional) {
       for (const auto& each : virtio_pci::kTransitionalIds)
@@ -59,7 +60,8 @@ class Builder {
   }
 
   uint16_t SubsystemId() const {
-    const bool nameless = identity_.device_id > virtio_pci::kLastModernId - virtio_pci::kModernIdBase;
+    const bool nameless =
+        identity_.device_id > virtio_pci::kLastModernId - virtio_pci::kModernIdBase;
     if (fault_("subsystem-id-low")) return 0x3f;
     if (fault_("legacy-subsystem-wrong")) return static_cast<uint16_t>(identity_.device_id + 1);
     if (options_.transitional || nameless) return static_cast<uint16_t>(identity_.device_id);
@@ -166,7 +168,9 @@ class Builder {
 
   void PutStructure(const Region& region) {
     const auto plain = [&](uint8_t type, uint8_t claimed = 0) {
-      Structure(type, region.bar, region.offset, region.length, 0, {}, claimed);
+      const bool cut = type == virtio_pci::kCommonCfg && fault_("common-cap-short");
+      Structure(type, region.bar, region.offset,
+                cut ? virtio_pci::common::kQueueReset : region.length, 0, {}, claimed);
     };
     switch (region.kind) {
       case RegionKind::kCommon:
@@ -211,7 +215,8 @@ class Builder {
     layout_.window = Structure(virtio_pci::kPciCfg, 0, 0, 0, 0, Bytes(4));
     const uint32_t at = layout_.window;
     space_.Put(at + virtio_pci::kCapBar, 1, 0, 0xff);
-    space_.Put(at + virtio_pci::kCapOffset, 4, 0, UINT32_MAX);
+    space_.Put(at + virtio_pci::kCapOffset, 4, 0,
+               fault_("window-fields-read-only") ? 0 : UINT32_MAX);
     space_.Put(at + virtio_pci::kCapStructLength, 4, 0, UINT32_MAX);
   }
 
@@ -235,7 +240,8 @@ class Builder {
     Bytes body(12);
     body[0] = pci::kCapMsix;
     StoreLe<uint16_t>(&body[pci::kMsixControl], static_cast<uint16_t>(layout_.vectors - 1));
-    StoreLe<uint32_t>(&body[pci::kMsixTable], kMsixBar);
+    const uint64_t beyond = fault_("msix-table-outside-bar") ? layout_.bar_sizes[kMsixBar] : 0;
+    StoreLe<uint32_t>(&body[pci::kMsixTable], static_cast<uint32_t>(beyond) | kMsixBar);
     StoreLe<uint32_t>(&body[pci::kMsixPba], static_cast<uint32_t>(pending_at) | kMsixBar);
     layout_.msix = Capability(body);
     space_.Put(layout_.msix + pci::kMsixControl, 2, layout_.vectors - 1,

@@ -20,6 +20,8 @@
 
 namespace vitro::pcidev {
 
+inline constexpr unsigned kMainBar = 4;  // of the virtio structures
+
 enum class RegionKind { kLegacy, kCommon, kIsr, kDevice, kNotify, kTable, kPending, kSharedMemory };
 
 struct Region {

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "harness/virtio/blk.h"
 #include "harness/virtio/pci.h"
 #include "harness/virtio/split_ring.h"
 #include "harness/virtio/status.h"
@@ -17,9 +18,9 @@ struct Register {
   uint32_t offset, bytes;
 };
 constexpr Register kRegisters[] = {
-    {legacy::kDeviceFeatures, 4},   {legacy::kDriverFeatures, 4}, {legacy::kQueueAddress, 4},
-    {legacy::kQueueSize, 2},        {legacy::kQueueSelect, 2},    {legacy::kQueueNotify, 2},
-    {legacy::kDeviceStatus, 1},     {legacy::kIsrStatus, 1},      {legacy::kConfigMsixVector, 2},
+    {legacy::kDeviceFeatures, 4},  {legacy::kDriverFeatures, 4}, {legacy::kQueueAddress, 4},
+    {legacy::kQueueSize, 2},       {legacy::kQueueSelect, 2},    {legacy::kQueueNotify, 2},
+    {legacy::kDeviceStatus, 1},    {legacy::kIsrStatus, 1},      {legacy::kConfigMsixVector, 2},
     {legacy::kQueueMsixVector, 2},
 };
 
@@ -67,6 +68,7 @@ void LegacyConfig::Reset() {
   queue_select_ = 0;
   status_ = 0;
   features_written_ = false;
+  driver_features_ = 0;
 }
 
 bool LegacyConfig::TakeResetRequest() { return std::exchange(reset_requested_, false); }
@@ -75,9 +77,9 @@ uint64_t LegacyConfig::ReadRegister(uint32_t offset) {
   const bool there = device_.QueueThere(queue_select_);
   switch (offset) {
     case legacy::kDeviceFeatures:
-      return device_.Offered().word(0) & UINT32_MAX;
+      return device_.LegacyOffered().word(0);
     case legacy::kDriverFeatures:
-      return device_.accepted().word(0) & UINT32_MAX;
+      return driver_features_;
     case legacy::kQueueAddress:
       return there ? device_.queue(queue_select_).legacy_address : 0;
     case legacy::kQueueSize:
@@ -86,8 +88,9 @@ uint64_t LegacyConfig::ReadRegister(uint32_t offset) {
       return queue_select_;
     case legacy::kDeviceStatus:
       // A driver of the modern interface looks here too.
-      return device_.legacy_use() || status_ != 0 ? status_ | (device_.Status() & status::kNeedsReset)
-                                                  : device_.Status();
+      return device_.legacy_use() || status_ != 0
+                 ? status_ | (device_.Status() & status::kNeedsReset)
+                 : device_.Status();
     case legacy::kIsrStatus:
       return fault_("legacy-isr-not-cleared") ? interrupts_.PeekIsr() : interrupts_.TakeIsr();
     case legacy::kConfigMsixVector:
@@ -102,7 +105,9 @@ void LegacyConfig::WriteRegister(uint32_t offset, uint64_t value) {
   switch (offset) {
     case legacy::kDriverFeatures:
       features_written_ = true;
-      return device_.Accept(FeatureSet::FromWords(value, 0));
+      driver_features_ = static_cast<uint32_t>(value);
+      if (fault_("legacy-writeback-by-features")) FlipCacheMode();
+      return AcceptFeatures(FeatureSet::FromWords(value, 0));
     case legacy::kQueueAddress:
       return SetQueueAddress(static_cast<uint32_t>(value));
     case legacy::kQueueSelect:
@@ -119,6 +124,19 @@ void LegacyConfig::WriteRegister(uint32_t offset, uint64_t value) {
         interrupts_.MapQueue(queue_select_, static_cast<uint16_t>(value));
       return;
   }
+}
+
+// Any layout is what the device inside takes anyway.
+void LegacyConfig::AcceptFeatures(FeatureSet features) {
+  if (fault_("legacy-notify-on-empty-ignored")) features.Remove(feature::kNotifyOnEmpty);
+  device_.Accept(features.Without(feature::kAnyLayout));
+}
+
+// Faults about the writeback field of block devices.
+void LegacyConfig::FlipCacheMode() {
+  uint64_t mode = 0;
+  if (device_.ReadConfig(blk::kConfigWriteback, 1, mode))
+    device_.WriteConfig(blk::kConfigWriteback, 1, mode ^ 1);
 }
 
 // The layout of 2.7.2: one piece of memory, the used ring on the next page. The size is the
@@ -147,6 +165,7 @@ void LegacyConfig::SetStatus(uint8_t value) {
     return;
   }
   if (fault_("legacy-status-ignored")) return;
+  if (fault_("legacy-writeback-by-status")) FlipCacheMode();
   status_ |= value;
   if (status_ & status::kFailed) device_.WriteStatus(status::kFailed);
   if (status_ & status::kDriverOk) device_.BeginLegacyUse();

@@ -29,6 +29,8 @@ class LegacyConfig {
   uint64_t ReadRegister(uint32_t offset);
   void WriteRegister(uint32_t offset, uint64_t value);
   void SetQueueAddress(uint32_t address);
+  void AcceptFeatures(FeatureSet features);
+  void FlipCacheMode();
   void SetStatus(uint8_t value);
   void NotifyQueue(uint16_t queue);
 
@@ -38,6 +40,7 @@ class LegacyConfig {
   uint16_t queue_select_ = 0;
   uint8_t status_ = 0;  // as the driver wrote it: the device inside has more, as of 1.0
   bool features_written_ = false;
+  uint32_t driver_features_ = 0;
   bool reset_requested_ = false;
 };
 

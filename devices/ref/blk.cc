@@ -66,10 +66,12 @@ class Blk : public DeviceCore {
 
   Bytes ConfigImage() const override;
   bool ConfigWritable(uint32_t offset) const override {
-    return offset == blk::kConfigWriteback && features().Has(blk::kFeatureConfigWce);
+    return offset == blk::kConfigWriteback &&
+           (features().Has(blk::kFeatureConfigWce) || LegacyDriver());
   }
   bool AcceptConfigWrite(uint32_t, ByteView bytes) const override {
-    return bytes[0] == 0 || (bytes[0] == 1 && features().Has(blk::kFeatureFlush));
+    return bytes[0] == 0 ||
+           (bytes[0] == 1 && (features().Has(blk::kFeatureFlush) || LegacyDriver()));
   }
   void WriteConfigByte(uint32_t, uint8_t byte) override { writethrough_ = byte == 0; }
   bool ChangeConfig() override;
@@ -145,8 +147,10 @@ Bytes Blk::ConfigImage() const {
   put8(blk::kFeatureTopology, blk::kConfigPhysicalBlockExp, 3);
   put16(blk::kFeatureTopology, blk::kConfigMinIoSize, 1);
   put32(blk::kFeatureTopology, blk::kConfigOptIoSize, 64);
-  // Without FLUSH the cache cannot be flushed, so it is writethrough (5.2.5.2).
-  const bool can_flush = FieldShown(blk::kFeatureFlush) || fault("blk-writeback-not-initialised");
+  // Without FLUSH the cache cannot be flushed, so it is writethrough (5.2.5.2); a legacy driver
+  // sees no change by what it accepts (5.2.5.3).
+  const bool can_flush =
+      FieldShown(blk::kFeatureFlush) || LegacyDriver() || fault("blk-writeback-not-initialised");
   put8(blk::kFeatureConfigWce, blk::kConfigWriteback, can_flush && !writethrough_);
   if (fault("blk-padding-not-zero")) image[blk::kConfigUnused0] = 0xff;
   put16(blk::kFeatureMq, blk::kConfigNumQueues, options_.queues);

@@ -62,6 +62,7 @@ FeatureSet DeviceCore::PlainOffer() const {
   FeatureSet offer =
       DeviceFeatures() | FeatureSet{feature::kIndirectDesc, feature::kEventIdx, feature::kVersion1,
                                     feature::kInOrder, feature::kRingReset};
+  if (legacy_) offer.Add(feature::kNotifyOnEmpty);
   if (fault("version-1-not-offered")) offer.Remove(feature::kVersion1);
   if (fault("offers-reserved-bit")) offer.Add(44);
   if (fault("offers-sr-iov")) offer.Add(feature::kSrIov);

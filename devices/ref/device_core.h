@@ -92,6 +92,8 @@ class DeviceCore {
   bool DriverOk() const;
   // Is a field shown that exists with this feature only? Before FEATURES_OK: if it is offered.
   bool FieldShown(unsigned feature_bit) const;
+  // Is, or may it still be, a driver of a legacy interface that speaks to the device?
+  bool LegacyDriver() const { return legacy_ && !accepted_.Has(feature::kVersion1); }
   // The device's config has changed by itself or by a command: moves the generation, notifies.
   void ConfigChanged();
   const Host& host() const { return host_; }

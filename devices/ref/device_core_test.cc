@@ -28,7 +28,7 @@ class EntropyDriver : public TestDriver {
 bool NeedsReset(const TestDriver& driver) { return driver.Status() & status::kNeedsReset; }
 
 TEST(Registry, KnowsItsDevices) {
-  EXPECT_THAT(ReferenceDevices(), SizeIs(4));
+  EXPECT_THAT(ReferenceDevices(), SizeIs(5));
   for (const ReferenceDevice& device : ReferenceDevices()) {
     EXPECT_EQ(FindReferenceDevice(device.name), device.ops);
     EXPECT_TRUE(TestDriver(device.ops, "").created()) << device.name;

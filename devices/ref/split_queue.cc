@@ -42,6 +42,7 @@ bool SplitQueue::Setup(const vitro_queue& setup) {
 void SplitQueue::SetFeatures(FeatureSet features) {
   event_idx_ = features.Has(feature::kEventIdx);
   indirect_ = features.Has(feature::kIndirectDesc);
+  notify_on_empty_ = features.Has(feature::kNotifyOnEmpty);
   // A test of the position, 29, is a test of bits that VERSION_1 and others set: always true.
   if ((*fault_)("feature-position-for-mask")) event_idx_ = true;
 }
@@ -204,6 +205,7 @@ bool SplitQueue::NotificationDue() {
   if (std::exchange(unsignalled_, 0) == 0) return false;
   // The used index must be visible before the driver's wish is read.
   std::atomic_thread_fence(std::memory_order_seq_cst);
+  if (notify_on_empty_ && !HasAvailable()) return true;
   const auto flags = ReadLe16(avail_ + split::kRingFlags);
   const auto used_event = ReadLe16(avail_ + split::UsedEventOffset(size_));
   const bool silenced = flags && (*flags & split::kAvailNoInterrupt);
