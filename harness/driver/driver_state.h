@@ -19,9 +19,11 @@ struct DriverState {
   uint8_t status = 0;                     // as last written, or as read if read later
   bool was_reset = false;                 // a reset completed since DRIVER_OK was last set
   bool hostile = false;                   // the driver has stopped being a conforming one
+  bool legacy = false;                    // it uses the legacy interface
   std::map<uint32_t, SplitQueue> queues;  // set up and not reset
 
-  bool running() const { return (status & status::kDriverOk) != 0; }
+  // May buffers be used? Through the legacy interface also before DRIVER_OK (3.1.2).
+  bool running() const { return (status & status::kDriverOk) != 0 || (legacy && !queues.empty()); }
   bool Negotiated(unsigned bit) const {
     return (status & status::kFeaturesOk) != 0 && accepted.Has(bit);
   }

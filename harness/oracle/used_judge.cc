@@ -141,6 +141,8 @@ void Oracle::AddToLedger(uint32_t index, uint16_t old_idx, uint16_t new_idx) {
     ledger.owed |= split::NeedEvent(queue.used_event(), new_idx, old_idx);
   else
     ledger.owed |= (queue.avail_flags() & split::kAvailNoInterrupt) == 0;
+  // Asks for a notification although it is suppressed, when nothing is available any more (6.3).
+  if (state_.legacy && state_.accepted.Has(feature::kNotifyOnEmpty)) ledger.uncertain = true;
   if (!state_.running() && !state_.hostile && Has(Ability::kDeviceStatus))
     report_({state_.was_reset ? kAfterReset : kBeforeDriverOk,
              fmt::format("queue {} used buffers before DRIVER_OK", index), "no used entries",

@@ -60,6 +60,7 @@ Result<Observation> Session::Do(const op::Interface& interface) {
   auto result = transport_.UseInterface(interface.name);
   if (Refused(result)) return RefusedObservation();
   VITRO_TRY(result);
+  state_.legacy = interface.name == "legacy";
   return Observation{};
 }
 
