@@ -5,6 +5,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include <set>
 
 #include "reports/clauses.h"
@@ -313,21 +315,26 @@ void WriteRunCard(HtmlWriter& out, const Json& run) {
 
 void WriteAttention(HtmlWriter& out, const Page& page) {
   const Json& results = page.run.at("results");
-  bool open = false;
+  std::vector<size_t> worth;
   for (size_t i = 0; i < results.size(); ++i) {
     const Outcome outcome = OutcomeOf(results[i]);
-    if (!IsFailure(page.run, results[i]) && outcome != Outcome::kHarnessError &&
-        outcome != Outcome::kWarn)
-      continue;
-    if (!open) out << "<section class=\"attention\"><h2>To look at</h2>\n<ol>";
-    open = true;
+    if (IsFailure(page.run, results[i]) || outcome == Outcome::kHarnessError ||
+        outcome == Outcome::kWarn)
+      worth.push_back(i);
+  }
+  if (worth.empty()) return;
+  // Warnings last: they can wait.
+  std::ranges::stable_partition(worth,
+                                [&](size_t i) { return OutcomeOf(results[i]) != Outcome::kWarn; });
+  out << "<section class=\"attention\"><h2>To look at</h2>\n<ol>";
+  for (const size_t i : worth) {
     out << "<li>";
-    WriteChip(out, outcome);
+    WriteChip(out, OutcomeOf(results[i]));
     out << "<div><a href=\"" << Fragment(page.anchors[i]) << "\">"
         << OneLine(Str(results[i], "title")) << "</a><p>"
         << Shorten(OneLine(Str(results[i], "because")), 240) << "</p></div></li>\n";
   }
-  if (open) out << "</ol></section>\n";
+  out << "</ol></section>\n";
 }
 
 void WriteNotes(HtmlWriter& out, const Json& notes) {
