@@ -65,6 +65,7 @@ FeatureSet DeviceCore::PlainOffer() const {
   if (legacy_) offer.Add(feature::kNotifyOnEmpty);
   if (fault("version-1-not-offered")) offer.Remove(feature::kVersion1);
   if (fault("offers-reserved-bit")) offer.Add(44);
+  if (fault("offers-foreign-bit")) offer.Add(22);
   if (fault("offers-sr-iov")) offer.Add(feature::kSrIov);
   if (fault("offers-admin-vq")) offer.Add(feature::kAdminVq);
   return offer;

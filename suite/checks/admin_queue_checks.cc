@@ -184,10 +184,6 @@ void AnswersAreWritten(Context& c) {
 void InPieces(Context& c) {
   AdminDriver admin(c);
   admin.Up();
-  const AdminReply plain = admin.Send(ListQuery());
-  if (!plain.ok()) c.NotApplicable("LIST_QUERY does not succeed");
-  const AdminCommand query = ListQuery();
-  const Bytes whole = c.Do(op::Read{plain.address, plain.length}).bytes;
   std::vector<Framing> framings(4);
   framings[0].readable = {4, 4, 4, 4, 4};
   framings[1].readable = {1, 1, 2, 7};
@@ -196,10 +192,18 @@ void InPieces(Context& c) {
   framings[2].writable = {2, 2, 3};
   framings[3].readable = {16};
   framings[3].writable = {8};
-  for (const Framing& framing : framings) {
-    admin.SendBytes("LIST_QUERY in pieces", Encode(query), plain.length, framing);
-    c.Expect(Accept::SameBytes(whole), kFraming,
-             "LIST_QUERY is answered alike however its buffer is cut into descriptors");
+  // What stands in the first descriptor alone must not be enough.
+  AdminCommand stranger = ListQuery();
+  stranger.group = 0xffff;
+  stranger.what += " to a group type that is reserved";
+  for (const AdminCommand& command : {ListQuery(), stranger}) {
+    const AdminReply plain = admin.Send(command);
+    const Bytes whole = c.Do(op::Read{plain.address, plain.length}).bytes;
+    for (const Framing& framing : framings) {
+      admin.SendBytes(command.what + " in pieces", Encode(command), plain.length, framing);
+      c.Expect(Accept::SameBytes(whole), kFraming,
+               command.what + " is answered alike however its buffer is cut into descriptors");
+    }
   }
 }
 

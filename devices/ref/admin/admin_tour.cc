@@ -60,7 +60,7 @@ void AdminLists(Tourist& t) {
       Admin(t, {opcode | uint64_t{1} << 40, 0, 0}, 24);
     }
     Admin(t, {0, 0, 0}, 24, 3);
-    for (const uint32_t length : {8u, 16u, 24u, 32u}) {
+    for (const uint32_t length : {8u, 16u, 24u, 32u, 40u}) {
       Admin(t, {0, 0, 0, 0}, 24, 2, length);
       Admin(t, {8, 0, 0, 0x800, 0x801}, 24, 2, length);
     }

@@ -48,7 +48,8 @@ AdminOptions ReadAdminOptions(Options& options, const FaultSwitch& fault) {
 }
 
 void Administration::Reset() {
-  if (used_set_) before_ = used_;
+  before_.insert(taken_.begin(), taken_.end());
+  taken_.clear();
   if (!fault_("admin-list-survives-reset")) used_ = kFirst;
   used_set_ = false;
   commands_ = 0;
@@ -210,12 +211,13 @@ AdminAnswer Administration::ListQuery() {
 AdminAnswer Administration::ListUse(const AdminCommand& command) {
   const List list = command.Get<List>(0);
   const bool bad =
-      (list & ~Supported()) != 0 || (fault_("admin-list-refused-again") && before_ == list);
+      (list & ~Supported()) != 0 || (fault_("admin-list-refused-again") && before_.contains(list));
   if (bad && fault_("admin-refused-list-taken")) used_ = list;
   if (bad) return AdminAnswer::Invalid(admin::kQInvalidField);
   if (!fault_("admin-list-not-taken"))
     used_ = fault_("admin-list-only-grows") ? used_ | list : list;
   used_set_ = true;
+  taken_.insert(list);
   return {};
 }
 

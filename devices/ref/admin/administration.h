@@ -11,7 +11,7 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
+#include <set>
 
 #include "devices/ref/admin/command.h"
 #include "devices/ref/admin/objects.h"
@@ -57,7 +57,7 @@ class Administration {
   AdminObjects objects_;
   List used_ = kFirst;
   bool used_set_ = false;
-  std::optional<List> before_;  // fault "admin-list-refused-again": taken before a reset
+  std::set<List> taken_, before_;  // fault "admin-list-refused-again": since and before a reset
   uint32_t commands_ = 0;
 };
 
