@@ -91,7 +91,10 @@ Result<AttachString> ParseAttach(std::string_view text) {
   result.where = parts[0];
   if (result.where.empty())
     return Fail(ErrorKind::kUsage, "'{}': a {} is missing after '{}:'", text,
-                result.kind == "ref" ? "name" : "path", result.kind);
+                result.kind == "ref"    ? "name"
+                : result.kind == "qemu" ? "device"
+                                        : "path",
+                result.kind);
   for (size_t i = 1; i < parts.size(); ++i) {
     const size_t equals = parts[i].find('=');
     if (equals == std::string::npos || equals == 0)

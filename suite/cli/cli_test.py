@@ -265,12 +265,13 @@ class ExitCodes(CliTest):
 class Refusals(CliTest):
 
     def test_attach_strings(self):
-        kinds = r"expected ref:NAME.* inproc:PATH\.so.* or vhost-user:PATH"
+        kinds = r"expected ref:NAME.* inproc:PATH\.so.*, vhost-user:PATH.* or qemu:DEVICE"
         self.refused(2, kinds, "run", "blk")
         self.refused(2, kinds, "run", "")
         self.refused(2, kinds, "run", "pigeon:/dev/null")
         self.refused(2, "name is missing", "run", "ref:")
         self.refused(2, "path is missing", "run", "inproc:")
+        self.refused(2, "device is missing", "run", "qemu:")
         self.refused(2, "no reference device 'floppy'; there are: .*blk", "run", "ref:floppy")
         self.refused(2, "'speed' is not key=value", "run", "ref:blk,speed")
         self.refused(2, "quote is not closed", "run", 'vhost-user:/x,spawn="a b')

@@ -26,9 +26,9 @@ const std::vector<Family>& Families() {
                     {.arguments = kDisk,
                      .properties = {{"drive", "vitro-disk"}},
                      .stimulus = Stimulus::kGrowDisk}});
-    // A network of QEMU's own that reaches nothing: what is sent is taken and dropped. A hub without
-    // another port would not do, for there a frame waits for ever to be sent. The boot ROM is a file
-    // that need not be there.
+    // A network of QEMU's own that reaches nothing: what is sent is taken and dropped. A hub
+    // without another port would not do, for there a frame waits for ever to be sent. The boot ROM
+    // is a file that need not be there.
     list.push_back({"virtio-net",
                     "netdev",
                     {.arguments = {"-netdev", "user,id=vitro-net,restrict=on"},

@@ -47,7 +47,10 @@ class MachineCarrier : public Base {
     for (int turn = 0; turn < kTurnsToInterrupt; ++turn) VITRO_TRY(machine_->Turn());
     return machine_->qtest().AnyAsserted(first_line_, last_line_);
   }
-  uint64_t TakeLineRises() override { return machine_->qtest().TakeRises(first_line_, last_line_); }
+  uint64_t TakeLineRises() override {
+    (void)machine_->qtest().TakeIn();  // an end of QEMU shows at the next access
+    return machine_->qtest().TakeRises(first_line_, last_line_);
+  }
   Result<bool> WaitUntil(const std::function<bool()>& done, Deadline deadline) override {
     return machine_->WaitUntil(done, deadline);
   }
