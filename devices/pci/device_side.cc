@@ -74,7 +74,8 @@ bool DeviceSide::Negotiated(unsigned feature_bit) const {
 
 void DeviceSide::WriteStatus(uint8_t value) {
   // The device inside may offer what the function does not.
-  if (accepted_.Has(feature::kRingReset) && !RingReset())
+  if ((accepted_.Has(feature::kRingReset) && !RingReset()) ||
+      accepted_.Has(feature::kNotifyOnEmpty))
     value &= static_cast<uint8_t>(~status::kFeaturesOk);
   if (value != 0) ops_->set_status(device_, value);
 }
