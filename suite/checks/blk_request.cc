@@ -71,8 +71,19 @@ void ExpectSectors(Context& c, uint64_t sector, const Bytes& data, const std::st
 std::optional<uint64_t> BlkField(Context& c, uint32_t offset, uint32_t width) {
   if (!c.Has(Ability::kConfigSpace) || c.facts().config_size < offset + width) return std::nullopt;
   const Observation field = c.Do(op::ReadConfig{offset, width});
-  if (field.refused) return std::nullopt;
-  return field.value;
+  if (!field.refused) return field.value;
+  if (width != 8) return std::nullopt;
+  // A transport may have no access so wide (4.1.3.1, 4.2.2.2). The generation tells if the halves
+  // belong together.
+  for (int attempt = 0; attempt < 8; ++attempt) {
+    const bool counted = c.Has(Ability::kGeneration);
+    const uint64_t before = counted ? c.Do(op::ReadGeneration{}).value : 0;
+    const Observation low = c.Do(op::ReadConfig{offset, 4});
+    const Observation high = c.Do(op::ReadConfig{offset + 4, 4});
+    if (low.refused || high.refused) return std::nullopt;
+    if (!counted || c.Do(op::ReadGeneration{}).value == before) return low.value | high.value << 32;
+  }
+  return std::nullopt;
 }
 
 uint64_t BlkCapacity(Context& c) {

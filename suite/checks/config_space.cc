@@ -109,6 +109,18 @@ void ExpectConfigUnchanged(Context& c, const std::vector<ConfigPiece>& before,
            fmt::format("{} (offset {})", say, odd->offset));
 }
 
+void ExpectWide(Context& c, uint32_t offset, uint64_t value, const char* requirement,
+                const std::string& because) {
+  if (!c.Do(op::ReadConfig{offset, 8}).refused) {
+    c.Expect(Accept::Equal(value), requirement, because);
+    return;
+  }
+  for (const uint32_t half : {0u, 4u}) {
+    c.Do(op::ReadConfig{offset + half, 4});
+    c.Expect(Accept::Equal(value >> (8 * half) & UINT32_MAX), requirement, because);
+  }
+}
+
 bool SaidToHaveChanged(Context& c) {
   return c.Has(Ability::kConfigNotification) && c.Do(op::TakeConfigNotifications{}).value > 0;
 }

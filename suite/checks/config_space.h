@@ -49,6 +49,11 @@ std::map<uint32_t, uint8_t> Flatten(const std::vector<ConfigPiece>& pieces);
 void ExpectConfigUnchanged(Context& c, const std::vector<ConfigPiece>& before,
                            const char* requirement, const std::string& say);
 
+// Judges a field of 64 bits: in one read, or in halves where a transport has none so wide (4.1.3.1,
+// 4.2.2.2).
+void ExpectWide(Context& c, uint32_t offset, uint64_t value, const char* requirement,
+                const std::string& because);
+
 // Has the device said that its config changed since this was last asked?
 bool SaidToHaveChanged(Context& c);
 

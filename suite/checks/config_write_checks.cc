@@ -149,10 +149,11 @@ void WriteInPieces(Context& c, uint32_t width, const std::vector<uint32_t>& orde
   for (uint32_t piece : order) {
     const auto from = fresh.begin() + static_cast<std::ptrdiff_t>(piece * width);
     std::copy_n(from, width, expected.begin() + static_cast<std::ptrdiff_t>(piece * width));
-    c.Do(op::WriteConfig{xp::kConfigTearable + piece * width, Bytes(from, from + width)});
-    c.Do(op::ReadConfig{xp::kConfigTearable, 8});
-    c.Expect(Accept::SameBytes(expected), kWriteWidth,
-             fmt::format("piece {} of {} bytes is changed and the others are not", piece, width));
+    const auto written =
+        c.Do(op::WriteConfig{xp::kConfigTearable + piece * width, Bytes(from, from + width)});
+    if (written.refused && width == 8) return;  // a transport may have no access so wide
+    ExpectWide(c, xp::kConfigTearable, LoadLe(expected), kWriteWidth,
+               fmt::format("piece {} of {} bytes is changed and the others are not", piece, width));
     if (c.failed()) return;
   }
 }

@@ -4,6 +4,8 @@
 #include <algorithm>
 
 #include "harness/transport/interrupt_plans.h"
+#include "harness/virtio/blk.h"
+#include "harness/virtio/device_id.h"
 #include "harness/virtio/mmio.h"
 
 namespace vitro {
@@ -20,12 +22,34 @@ constexpr Duration kQueueResetDeadline = std::chrono::seconds(5);
 // A line that stays asserted whatever is acknowledged would keep the handler for ever.
 constexpr int kMostInterrupts = 8;
 
+// Sizes of the configuration structures of chapter 5, all features counted. No register tells them,
+// so that a driver knows them by the device type.
+std::optional<uint64_t> ConfigBytesOf(uint32_t device_id) {
+  switch (device_id) {
+    case device_id::kNet:
+      return 28;
+    case device_id::kBlk:
+      return blk::kConfigSize;
+    case device_id::kConsole:
+      return 12;
+    case device_id::kEntropy:
+      return 0;
+    case 5:  // balloon
+      return 16;
+    case 8:  // scsi
+      return 36;
+    default:
+      return std::nullopt;
+  }
+}
+
 }  // namespace
 
 Result<std::unique_ptr<MmioTransport>> MmioTransport::Create(std::unique_ptr<MmioWindow> window,
                                                              const MmioTransportOptions& options) {
   std::unique_ptr<MmioTransport> transport(new MmioTransport(std::move(window)));
   VITRO_TRY(transport->Identify());
+  VITRO_TRY(transport->MeasureConfig());
   VITRO_TRY(transport->CountQueues());
   transport->SetAbilities(options.wrapped);
   if (!options.interrupts.empty()) {
@@ -58,13 +82,25 @@ Result<> MmioTransport::Identify() {
     return Fail(ErrorKind::kAttach, "{}: DeviceID reads 0: a placeholder without a device", name);
   VITRO_ASSIGN(identity_.vendor_id, Read(kVendorId));
   identity_.name = name;
-  // Nothing tells how long the fields are; beyond them there may be anything that stays the same.
-  identity_.config_size = static_cast<uint32_t>(window_->size() - kConfig);
   // Nothing is defined from bit 128 on. Who shows something there does not tell the higher words
   // apart, and what it shows in them is no offer.
   VITRO_TRY(Write(kDeviceFeaturesSel, 4));
   VITRO_ASSIGN(const uint32_t beyond, Read(kDeviceFeatures));
   decodes_high_words_ = beyond == 0;
+  return {};
+}
+
+// Nothing tells how long the fields are: at most as long as the device type and the window allow,
+// and no longer than somebody answers, which all ones tell. A field of ones at the end is given up,
+// which costs something to look at and no wrong judgement.
+Result<> MmioTransport::MeasureConfig() {
+  const uint64_t room = window_->size() - kConfig;
+  uint64_t size = std::min(ConfigBytesOf(identity_.device_id).value_or(room), room);
+  for (; size > 0; --size) {
+    VITRO_ASSIGN(const uint64_t last, window_->Read(kConfig + size - 1, 1));
+    if (last != 0xff) break;
+  }
+  identity_.config_size = static_cast<uint32_t>(size);
   return {};
 }
 

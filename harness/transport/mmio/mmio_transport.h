@@ -64,6 +64,7 @@ class MmioTransport : public Transport {
  private:
   explicit MmioTransport(std::unique_ptr<MmioWindow> window) : window_(std::move(window)) {}
   Result<> Identify();
+  Result<> MeasureConfig();
   Result<> CountQueues();
   void SetAbilities(bool wrapped);
 

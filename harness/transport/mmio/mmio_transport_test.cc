@@ -125,8 +125,12 @@ TEST(MmioTransport, FindsQueuesAndConfig) {
   script.queues = 3;
   auto transport = Attach(script).value();
   EXPECT_EQ(transport->identity().queue_count, 3u);
-  EXPECT_EQ(transport->identity().config_size, 0x100u);
   EXPECT_EQ(transport->identity().device_id, 4u);
+  EXPECT_EQ(transport->identity().config_size, 0u);  // an entropy device has none
+  script.registers[kDeviceId] = 60000;
+  EXPECT_EQ(Attach(script).value()->identity().config_size, 0x100u);
+  for (uint64_t offset = 0x139; offset < 0x200; ++offset) script.registers[offset] = 0xff;
+  EXPECT_EQ(Attach(script).value()->identity().config_size, 57u);
   EXPECT_TRUE(transport->abilities().Has(Ability::kMmioWindow));
   EXPECT_FALSE(transport->abilities().Has(Ability::kStimulus));
 }
