@@ -10,6 +10,7 @@
 #include "suite/checks/chapters.h"
 #include "suite/checks/config_space.h"
 #include "suite/checks/pci_registers.h"
+#include "suite/checks/queue_life.h"
 
 namespace vitro {
 namespace {
@@ -119,15 +120,9 @@ void ShowsAcceptedFeaturesInWindows(Context& c) {
 
 // Queues ------------------------------------------------------------------------------------------
 
-// Is there, or may be, an administration virtqueue of this number?
-bool MayBeAdmin(Context& c, uint64_t queue) {
-  const DeviceIdentity& identity = c.session().transport().identity();
-  if (!c.facts().offered.Has(feature::kAdminVq)) return false;
-  return queue >= identity.admin_queue_index &&
-         queue < identity.admin_queue_index + uint64_t{std::max(1u, identity.admin_queue_count)};
-}
-
 void KnowsItsQueuesByNumber(Context& c) {
+  RequireCommon(c);
+  const AdminQueueRange admin = AdminQueues(c);
   NegotiatePlain(c);
   const auto count = static_cast<uint32_t>(ReadCommon(c, common::kNumQueues, 2));
   std::vector<uint64_t> beyond = {0xff,   0x100,  0x101,  0x3ff,  0x400,
@@ -135,7 +130,7 @@ void KnowsItsQueuesByNumber(Context& c) {
   for (uint64_t more = 0; more < 3; ++more) beyond.push_back(count + more);
   std::ranges::sort(beyond);
   for (const uint64_t queue : beyond) {
-    if (queue < count || queue > UINT16_MAX || MayBeAdmin(c, queue)) continue;
+    if (queue < count || queue > UINT16_MAX || admin.Has(queue)) continue;
     // From a queue that is there, so that a lost write shows.
     QueueRead(c, 0, common::kQueueSize, 2);
     SelectQueue(c, queue);
@@ -157,7 +152,7 @@ void KnowsItsQueuesByNumber(Context& c) {
 
 // What a queue is told stays with it.
 void KeepsItsQueuesApart(Context& c) {
-  NegotiatePlain(c);
+  NegotiatePlain(c, QueueFeatures(c));
   const auto count = static_cast<uint32_t>(ReadCommon(c, common::kNumQueues, 2));
   if (count < 2) c.NotApplicable("the device has one queue");
   std::vector<uint32_t> queues;
@@ -179,13 +174,7 @@ void KeepsItsQueuesApart(Context& c) {
 }
 
 void HasTheQueuesItClaims(Context& c) {
-  RequireCommon(c);
-  c.Reset();
-  c.AcknowledgeAndDriver();
-  // With all that is offered, as some queues come with features.
-  const FeatureSet offered = c.Offered();
-  const bool taken = c.Negotiate(offered.Without(feature::kAccessPlatform)) || c.Negotiate(offered);
-  if (!taken) c.NotApplicable("the device refused the features that it offers");
+  NegotiateAll(c);
   const auto count = static_cast<uint32_t>(ReadCommon(c, common::kNumQueues, 2));
   if (count == 0) return;
   WriteCommon(c, common::kQueueSelect, 2, count - 1);
@@ -217,7 +206,7 @@ void HasPowersOfTwoAsSizes(Context& c) {
 }
 
 void TakesASmallerSize(Context& c) {
-  NegotiatePlain(c);
+  NegotiatePlain(c, QueueFeatures(c));
   for (const uint32_t queue : QueuesToTry(c.facts().queue_count)) {
     const uint64_t most = QueueRead(c, queue, common::kQueueSize, 2);
     if (most < 2 || !std::has_single_bit(most)) continue;
@@ -315,7 +304,9 @@ void WriteTorn(RegisterDriver& driver, const op::SetupQueue& setup, Order order,
       driver.Read(common::kQueueSize, 2);
     }
     if (order == Order::kOtherQueueBetween) {
-      // Both halves of another queue in between, which is not enabled.
+      // Both halves of another queue in between, which is not enabled; and what stood in the upper
+      // half before must not stay.
+      driver.Write(offset + 4, 4, 0x5);
       driver.Write(common::kQueueSelect, 2, (setup.queue + 1) % queues);
       driver.Write(offset, 4, 0xcafe000);
       driver.Write(offset + 4, 4, 0x7);
@@ -338,7 +329,7 @@ void WorksAtAddressesWrittenTorn(Context& c) {
     const uint32_t queue = c.request_queue();
     // Only where the neighbour is not itself set up.
     if (order == Order::kOtherQueueBetween && queue + 1 >= queues) continue;
-    const auto setups = UpForRegisters(c);
+    const auto setups = UpForRegisters(c, QueueFeatures(c));
     RegisterDriver driver(c, *common_structure, *notify_structure);
     if (!driver.Begin(c.session().state().accepted)) return;
     for (const auto& setup : setups)
@@ -520,7 +511,7 @@ void AddQueueRegisterChecks(std::vector<Check>& list) {
       .requirements = {kAdminQueues},
       .tags = {"pci"},
       .needs = {.abilities = {Ability::kPciFunction}, .offered = {feature::kAdminVq}},
-      .faults = {"blk,level=pci,admin=1:admin-queue-index-low"},
+      .faults = {"admin,level=pci:admin-queue-index-low"},
       .run = HasAdminQueuesBeyondTheOthers,
   });
 }

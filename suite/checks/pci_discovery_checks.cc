@@ -162,8 +162,7 @@ void HasEnoughVectors(Context& c) {
 void HasNoMoreVectorsThanHelp(Context& c) {
   // What one machine has for all its devices may be as low as this.
   constexpr uint32_t kBudget = 256;
-  const DeviceIdentity& identity = c.session().transport().identity();
-  const uint32_t queues = identity.queue_count + identity.admin_queue_count;
+  const uint32_t queues = c.facts().queue_count + AdminQueues(c).count;
   ReadTableSize(c);
   if (MsixOf(c).vectors > kBudget)
     c.Advise(Accept::Range(0, kBudget - 1), kUsefulSize,
@@ -224,7 +223,7 @@ void AddIdChecks(std::vector<Check>& list) {
       .requirements = {kDevice},
       .tags = {"pci"},
       .needs = {.abilities = {Ability::kPciFunction}},
-      .faults = {"blk,level=pci:pci-device-id-wrong"},
+      .faults = {"blk,level=pci:device-id-of-no-type"},
       .run = HasADeviceIdOfTheRule,
   });
   list.push_back({
@@ -290,7 +289,7 @@ void AddPciDiscoveryChecks(std::vector<Check>& list) {
       .requirements = {kVectors},
       .tags = {"pci"},
       .needs = {.abilities = {Ability::kPciFunction}},
-      .faults = {"blk,level=pci,msix=1:NONE"},
+      .faults = {"blk,level=pci:msix-one-vector"},
       .run = HasEnoughVectors,
   });
   list.push_back({
@@ -310,7 +309,7 @@ void AddPciDiscoveryChecks(std::vector<Check>& list) {
       .requirements = {kTableSize},
       .tags = {"pci"},
       .needs = {.abilities = {Ability::kPciFunction}},
-      .faults = {"blk,level=pci:NONE"},
+      .faults = {"blk,level=pci:msix-table-outside-bar"},
       .run = HasItsTableInABar,
   });
 }

@@ -27,6 +27,7 @@ constexpr const char* kQueueAddress = "derived.legacy.queue-address-reset";
 constexpr const char* kIsrClear = "derived.legacy.isr-clear";
 constexpr const char* kEarlyConfig = "derived.legacy.config-before-features";
 constexpr const char* kEarlyUse = "derived.legacy.use-before-driver-ok";
+constexpr const char* kOnEmpty = "derived.legacy.notify-on-empty";
 constexpr const char* kAnyLayout = "derived.legacy.any-layout";
 constexpr const char* kWritebackStatus = "derived.legacy.blk-writeback-status";
 constexpr const char* kWritebackFeatures = "derived.legacy.blk-writeback-features";
@@ -252,8 +253,21 @@ void IsServedBeforeDriverOk(Context& c) {
   c.Up();
   UseLegacy(c);
   if (!LegacyBegin(c)) return;
-  ExpectServed(c, kEarlyUse, 3);
-  LegacyDriverOk(c);
+  const Exchange request = c.grammar().Request(0);
+  c.Publish(request, LegacyFraming(c));
+  c.Notify(request.queue);
+  if (c.WaitUsed(request.queue, 1).value == 1) {
+    ExpectServed(c, kEarlyUse, 3);
+    LegacyDriverOk(c);
+  } else {
+    // Drivers that wait for it here wait for ever. Others find it done later.
+    c.Advise(Accept::Equal(1), kEarlyUse, "a request is used before DRIVER_OK");
+    LegacyDriverOk(c);
+    c.WaitUsed(request.queue, 1);
+    c.Expect(Accept::Equal(1), kEarlyUse,
+             "a request that was made before DRIVER_OK is used at DRIVER_OK at the latest");
+    if (c.last().value != 1) return;
+  }
   ExpectServed(c, kEarlyUse, 2);
 }
 
@@ -298,6 +312,30 @@ void ClearsTheLegacyIsrStatus(Context& c) {
              "the legacy ISR status is clear once it was read");
     c.Do(op::WaitLine{0});
     c.Expect(Accept::Equal(0), kIsrClear, "the interrupt line is released by the read");
+    if (c.failed()) return;
+  }
+}
+
+void NotifiesWhenEmpty(Context& c) {
+  c.Up();
+  UseLegacy(c);
+  if (!LegacyBegin(c)) return;
+  const uint64_t bit = uint64_t{1} << feature::kNotifyOnEmpty;
+  if ((ReadLegacy(c, legacy::kDeviceFeatures, 4) & bit) == 0)
+    c.NotApplicable("VIRTIO_F_NOTIFY_ON_EMPTY (bit 24) is not offered to legacy drivers");
+  c.Do(op::AcceptFeatures{c.session().state().accepted.With(feature::kNotifyOnEmpty)});
+  LegacyDriverOk(c);
+  for (uint64_t n = 0; n < 2; ++n) {
+    const Exchange request = c.grammar().Request(n);
+    c.Do(op::SetAvailFlags{request.queue, split::kAvailNoInterrupt});
+    c.Do(op::TakeNotifications{request.queue});
+    c.Publish(request, LegacyFraming(c));
+    c.Notify(request.queue);
+    c.WaitUsed(request.queue, 1);
+    c.Expect(Accept::Equal(1), kWorks, "the only request is used");
+    c.Do(op::WaitNotifications{request.queue, 1});
+    c.Expect(Accept::NotEqual(0), kOnEmpty,
+             "a notification comes when nothing is available any more, suppressed or not");
     if (c.failed()) return;
   }
 }
@@ -426,6 +464,11 @@ void AddLegacyDrivingChecks(std::vector<Check>& list) {
              kQueueAddress, {"blk,level=pci:legacy-queue-address-kept"}, IsResetByTheLegacyStatus);
   reset.requirements.push_back(kReset);
   serving(std::move(reset));
+  serving(Simple("pci.legacy.notify-on-empty",
+                 "With NOTIFY_ON_EMPTY a queue that ran empty is notified in spite of suppression",
+                 "6.3", kOnEmpty, {"blk,level=pci:legacy-notify-on-empty-ignored"},
+                 NotifiesWhenEmpty));
+  list.back().needs.abilities.push_back(Ability::kUsedNotification);
   serving(Simple("pci.legacy.isr", "Reading the legacy ISR status clears it and releases INTx",
                  "4.1.4.10", kIsrClear, {"blk,level=pci:legacy-isr-not-cleared"},
                  ClearsTheLegacyIsrStatus));

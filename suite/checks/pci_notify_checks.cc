@@ -66,11 +66,11 @@ void HasAMultiplier(Context& c) {
 
 void HasRoomForEachQueue(Context& c) {
   const Rules& rules = RulesOf(c);
-  NegotiatePlain(c);
-  const DeviceIdentity& identity = c.session().transport().identity();
-  std::vector<uint32_t> queues = QueuesToTry(identity.queue_count);
-  for (uint32_t i = 0; i < std::min(identity.admin_queue_count, 4u); ++i)
-    queues.push_back(identity.admin_queue_index + i);
+  RequireCommon(c);
+  const AdminQueueRange admin = AdminQueues(c);
+  NegotiateAll(c);
+  std::vector<uint32_t> queues = QueuesToTry(c.facts().queue_count);
+  for (uint32_t i = 0; i < std::min(admin.count, 4u); ++i) queues.push_back(admin.index + i);
   uint64_t farthest = 0;
   for (const uint32_t queue : queues) {
     if (QueueRead(c, queue, common::kQueueSize, 2) == 0) continue;

@@ -55,6 +55,23 @@ void NegotiatePlain(Context& c, FeatureSet with) {
   if (!c.Negotiate(c.DefaultFeatures(with))) c.NotApplicable("the device refused the features");
 }
 
+void NegotiateAll(Context& c) {
+  FindDevice(c);
+  if (c.Negotiate(c.Offered().Without(feature::kAccessPlatform))) return;
+  NegotiatePlain(c);
+}
+
+AdminQueueRange AdminQueues(Context& c) {
+  AdminQueueRange range;
+  if (!c.facts().offered.Has(feature::kAdminVq) || !HasCommon(c, common::kAdminQueueNum, 2))
+    return range;
+  NegotiatePlain(c, {feature::kAdminVq});
+  range.index = static_cast<uint32_t>(ReadCommon(c, common::kAdminQueueIndex, 2));
+  range.count = static_cast<uint32_t>(ReadCommon(c, common::kAdminQueueNum, 2));
+  c.Reset();
+  return range;
+}
+
 void RequireCommon(Context& c) {
   if (LayoutOf(c).Usable(virtio_pci::kCommonCfg) == nullptr)
     c.NotApplicable("the function has no common configuration structure within a BAR");
@@ -131,10 +148,14 @@ void PciWindow::Write(uint64_t value, uint32_t width) {
   WritePci(c_, position_ + virtio_pci::kCapPciData, width == 0 ? length_ : width, value);
 }
 
-bool RegisterDriver::Begin(FeatureSet features) {
+void RegisterDriver::Reset() {
   Write(common::kDeviceStatus, 1, 0);
   c_.Do(
       op::WaitRegister{BarRegion(common_.bar), common_.offset + common::kDeviceStatus, 1, 0xff, 0});
+}
+
+bool RegisterDriver::Begin(FeatureSet features) {
+  Reset();
   Write(common::kDeviceStatus, 1, status::kAcknowledge);
   Write(common::kDeviceStatus, 1, status::kAcknowledge | status::kDriver);
   for (uint32_t select = 0; select < 4; ++select) {

@@ -29,6 +29,16 @@ void QueueWrite(Context& c, uint32_t queue, uint32_t offset, uint32_t width, uin
 // Steps 1 to 3 and 1 to 6 of initialisation (3.1.1); they end the check where that is not possible.
 void FindDevice(Context& c);
 void NegotiatePlain(Context& c, FeatureSet with = {});
+// The same with all that is offered, as some queues come with features; plainly if that is refused.
+void NegotiateAll(Context& c);
+
+// The administration virtqueues that the registers tell once VIRTIO_F_ADMIN_VQ is negotiated
+// (4.1.4.3); the device is reset. None where it is not offered.
+struct AdminQueueRange {
+  uint32_t index = 0, count = 0;
+  bool Has(uint64_t queue) const { return queue >= index && queue - index < count; }
+};
+AdminQueueRange AdminQueues(Context& c);
 
 // Ends the check if the function has no common configuration structure that can be used.
 void RequireCommon(Context& c);
@@ -78,6 +88,8 @@ class RegisterDriver {
  public:
   RegisterDriver(Context& c, const VirtioCapability& common, const VirtioCapability& notify)
       : c_(c), common_(common), notify_(notify) {}
+  // Writes 0 to the status and waits until it reads 0, which the last observation is to say.
+  void Reset();
   // Reset, ACKNOWLEDGE, DRIVER, features, FEATURES_OK. False if the device does not take them.
   bool Begin(FeatureSet features);
   void SetupQueue(const op::SetupQueue& setup);

@@ -8,6 +8,7 @@
 #include "harness/transport/interrupt_plans.h"
 #include "suite/checks/chapters.h"
 #include "suite/checks/pci_registers.h"
+#include "suite/checks/queue_life.h"
 
 namespace vitro {
 namespace {
@@ -231,7 +232,7 @@ void ResetsAQueueByItsRegister(Context& c) {
 // The other queues stay as they are.
 void ResetsOneQueueOnly(Context& c) {
   RequireQueueReset(c);
-  NegotiatePlain(c, {feature::kRingReset});
+  NegotiatePlain(c, QueueFeatures(c).With(feature::kRingReset));
   std::map<uint32_t, uint64_t> sizes;
   for (const uint32_t queue : QueuesToTry(c.facts().queue_count))
     if (c.MaxQueueSize(queue) != 0) sizes[queue] = 0;
