@@ -450,8 +450,8 @@ void AddAdminQueueChecks(std::vector<Check>& list) {
                   .run = EveryQueueServes});
   list.push_back({.id = "admin.queue.many-outstanding",
                   .title = "Many outstanding commands are answered, good ones and bad ones",
-                  .section = "2.13",
-                  .requirements = {kProgress, "dev.admin.group-cmds.5", "dev.admin.group-cmds.1"},
+                  .section = "2.12.1.5",
+                  .requirements = {"dev.admin.group-cmds.5", "dev.admin.group-cmds.1", kProgress},
                   .tags = {"admin"},
                   .needs = needs,
                   .faults = {"admin:used-never", "admin-invalid-opcode-ok"},
