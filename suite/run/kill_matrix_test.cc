@@ -48,6 +48,9 @@ const char* const kFaultlessPci[] = {
 // These differ from the others in administration commands only.
 const char* const kFaultlessAdmin[] = {"admin,level=pci", "admin,busy=1", "admin,numbers=text"};
 
+// Faults that leave nothing to check: the device cannot be attached.
+const char* const kNoneToAttach[] = {"bar-never-maps", "reads-all-ones"};
+
 std::string AttachTo(std::string device, const std::string& fault) {
   return "ref:" + device + (fault.empty() ? "" : ",fault=" + fault);
 }
@@ -148,8 +151,17 @@ TEST(KillMatrix, EveryFaultIsNamedByACheckAndEveryCheckNamesAFault) {
     EXPECT_FALSE(check.faults.empty()) << check.id << " has no seeded fault that trips it";
     for (const std::string& fault : check.faults) named.insert(fault.substr(fault.rfind(':') + 1));
   }
+  for (const std::string fault : kNoneToAttach) named.insert(fault);
   for (const auto& fault : ref::AllFaults())
     EXPECT_TRUE(named.contains(std::string(fault.name))) << "no check names fault " << fault.name;
+}
+
+TEST(KillMatrix, AFunctionThatCannotBeDrivenIsNotAttached) {
+  for (const std::string fault : kNoneToAttach) {
+    const auto probed = Probe(*OpenAttachment(AttachOfFault(fault)).value(), {});
+    ASSERT_FALSE(probed) << fault;
+    EXPECT_EQ(probed.error().kind, ErrorKind::kAttach) << fault << ": " << probed.error().message;
+  }
 }
 
 TEST(KillMatrix, EveryReferenceDeviceAnswersTheProbe) {
