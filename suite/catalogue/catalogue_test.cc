@@ -28,7 +28,7 @@ const std::map<std::string_view, int>& StatementsByArea() {
 // Areas whose rows are expected to have checks unless they are a hole.
 bool HasChecks(std::string_view area) {
   return area == "admin" || area == "basic" || area == "blk" || area == "entropy" ||
-         area == "derived" || area == "legacy" || area == "pci";
+         area == "derived" || area == "legacy" || area == "mmio" || area == "pci";
 }
 
 TEST(Catalogue, HasEachNormativeDeviceStatement) {
