@@ -38,6 +38,8 @@ TEST_F(MmioAttachTest, AReferenceDeviceIsAWindow) {
   EXPECT_TRUE(transport->abilities().Has(Ability::kStimulus));
   EXPECT_TRUE(transport->abilities().Has(Ability::kExactQuiet));
   EXPECT_EQ(transport->identity().device_id, 2u);
+  EXPECT_EQ(transport->identity().level, "mmio");
+  EXPECT_FALSE(transport->identity().level_is_ours);
   EXPECT_EQ(transport->identity().queue_count, 2u);
   EXPECT_EQ(transport->identity().config_size, 96u);
   EXPECT_TRUE(transport->ReadFeatures().value().Has(feature::kVersion1));
@@ -72,6 +74,7 @@ TEST_F(MmioAttachTest, AWindowOfOursIsNotCreditedToTheDevice) {
   auto transport = attachment->Attach(memory).value();
   EXPECT_FALSE(transport->abilities().Has(Ability::kMmioWindow));
   EXPECT_THAT(transport->abilities().WhyNot(Ability::kMmioWindow), HasSubstr("Vitro's own"));
+  EXPECT_TRUE(transport->identity().level_is_ours);
   EXPECT_TRUE(transport->abilities().Has(Ability::kReset));
 }
 

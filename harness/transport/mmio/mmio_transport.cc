@@ -116,6 +116,8 @@ Result<> MmioTransport::CountQueues() {
 }
 
 void MmioTransport::SetAbilities(bool wrapped) {
+  identity_.level = "mmio";
+  identity_.level_is_ours = wrapped;
   for (Ability ability : {Ability::kDeviceStatus, Ability::kReset, Ability::kConfigSpace,
                           Ability::kConfigWrite, Ability::kGeneration, Ability::kConfigNotification,
                           Ability::kQueueReset, Ability::kDeviceId, Ability::kUnofferedBits,
