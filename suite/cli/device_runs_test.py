@@ -49,6 +49,28 @@ DEVICES = {
         ['--response', '500'],
         {'hostile.available-index.far-ahead', 'hostile.available-index.back'},
     ),
+    'qemu, block over PCI': (
+        'qemu:virtio-blk-pci',
+        [],
+        {'status.driver-ok.nothing-before', 'indirect.table.after-direct', 'blk.config.padding',
+         'blk.config.writeback-without-flush', 'blk.request.get-id', 'blk.request.unknown-type',
+         'blk.request.zone-commands', 'pci.common.generation'},
+    ),
+    'qemu, console over PCI without MSI-X': (
+        'qemu:virtio-serial-pci,vectors=0',
+        [],
+        {'status.driver-ok.nothing-before', 'indirect.table.after-direct'},
+    ),
+    'qemu, block over MMIO': (
+        'qemu:virtio-blk-device',
+        [],
+        {'status.driver-ok.nothing-before', 'indirect.table.after-direct', 'blk.config.padding',
+         'blk.config.writeback-without-flush', 'blk.request.get-id', 'blk.request.unknown-type',
+         'blk.request.zone-commands', 'mmio.features.device-selector', 'mmio.interrupt.config-change',
+         'mmio.queue-reset.completes', 'mmio.queue.missing', 'mmio.queue.stopped',
+         'mmio.shared-memory.absent', 'queue.reset.default-state', 'queue.reset.other-addresses',
+         'queue.reset.other-size', 'queue.reset.silent'},
+    ),
 }
 
 VIOLATIONS = {'fail', 'crash', 'hang', 'device-lost'}
@@ -78,7 +100,8 @@ def run_device(vitro, scratch, name):
         passed += result['outcome'] == 'pass'
         if result['outcome'] in ('harness-error', 'hang'):
             problems.append(f"{result['id']}: {result['outcome']}: {result['because']}")
-        elif result['outcome'] in VIOLATIONS and result['id'] not in known:
+        # A check under an interrupt plan may fail where the check itself may.
+        elif result['outcome'] in VIOLATIONS and result['id'].split('@')[0] not in known:
             problems.append(f"{result['id']}: {result['outcome']}, in no finding: {result['because']}")
     # As many as these devices can be asked: fewer means that requests or features were lost.
     if passed < 75:
