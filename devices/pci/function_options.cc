@@ -31,7 +31,8 @@ void Imply(const ref::FaultInfo* fault, FunctionOptions& options) {
   if (fault->name.starts_with("shm-")) options.shared_memory = true;
   if (fault->name.starts_with("vendor-cap-")) options.vendor = true;
   if (fault->name.starts_with("legacy-")) options.transitional = true;
-  if (fault->name == "second-caps-dead") options.second_caps = true;
+  if (fault->name == "second-caps-dead" || fault->name == "window-bar-ignored")
+    options.second_caps = true;
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "devices/pci/layout.h"
 #include "harness/virtio/pci.h"
 
 namespace vitro::pcidev {
@@ -14,7 +15,8 @@ bool ConfigWindow::Covers(uint32_t offset, uint32_t width) const {
 
 ConfigWindow::Access ConfigWindow::Target() const {
   Access access;
-  access.bar = space_.Read(position_ + virtio_pci::kCapBar, 1);
+  access.bar =
+      fault_("window-bar-ignored") ? kMainBar : space_.Read(position_ + virtio_pci::kCapBar, 1);
   access.offset = space_.Read(position_ + virtio_pci::kCapOffset, 4);
   access.width = space_.Read(position_ + virtio_pci::kCapStructLength, 4);
   if (access.width != 1 && access.width != 2 && access.width != 4) access.width = 0;
@@ -23,9 +25,7 @@ ConfigWindow::Access ConfigWindow::Target() const {
   return access;
 }
 
-uint32_t ConfigWindow::Data() const {
-  return space_.Read(position_ + virtio_pci::kCapPciData, 4);
-}
+uint32_t ConfigWindow::Data() const { return space_.Read(position_ + virtio_pci::kCapPciData, 4); }
 
 void ConfigWindow::SetData(uint32_t value, uint32_t width) {
   space_.Store(position_ + virtio_pci::kCapPciData, width, value);

@@ -39,19 +39,22 @@ void KeepsWhereItIsAimed(Context& c) {
 }
 
 void ReadsAsTheBarDoes(Context& c) {
-  const VirtioCapability& structure = Usable(c, virtio_pci::kCommonCfg, "common configuration");
+  Usable(c, virtio_pci::kCommonCfg, "common configuration");
   PciWindow window(c);
   c.Up();
-  for (const uint32_t select : {0u, 1u}) {
-    WriteCommon(c, common::kDeviceFeatureSelect, 4, select);
-    WriteCommon(c, common::kQueueSelect, 2, 0);
-    for (const CommonRegister& each : CommonRegisters()) {
-      const uint64_t right = ReadCommon(c, each.offset, each.width);
-      window.Aim(structure.bar, structure.offset + each.offset, each.width);
-      window.Read();
-      c.Expect(Accept::Equal(right), kReads,
-               fmt::format("{} reads through the window as in its BAR", each.name));
-      if (c.failed()) return;
+  for (const auto* structure : LayoutOf(c).All(virtio_pci::kCommonCfg)) {
+    if (!LayoutOf(c).InBar(*structure)) continue;
+    for (const uint32_t select : {0u, 1u}) {
+      StructureWrite(c, *structure, common::kDeviceFeatureSelect, 4, select);
+      StructureWrite(c, *structure, common::kQueueSelect, 2, 0);
+      for (const CommonRegister& each : CommonRegisters()) {
+        const uint64_t right = StructureRead(c, *structure, each.offset, each.width);
+        window.Aim(structure->bar, structure->offset + each.offset, each.width);
+        window.Read();
+        c.Expect(Accept::Equal(right), kReads,
+                 fmt::format("{} reads through the window as in its BAR", each.name));
+        if (c.failed()) return;
+      }
     }
   }
 }
@@ -181,7 +184,7 @@ void AddPciWindowChecks(std::vector<Check>& list) {
       .requirements = {kReads},
       .tags = {"pci"},
       .needs = function,
-      .faults = {"blk,level=pci:window-read-fixed"},
+      .faults = {"blk,level=pci:window-read-fixed", "blk,level=pci:window-bar-ignored"},
       .run = ReadsAsTheBarDoes,
   });
   list.push_back({
@@ -221,7 +224,7 @@ void AddPciWindowChecks(std::vector<Check>& list) {
       .requirements = {kWrites},
       .tags = {"pci"},
       .needs = serving,
-      .faults = {"blk,level=pci:window-write-lost"},
+      .faults = {"blk,level=pci:window-write-lost", "blk,level=pci:window-length-ignored"},
       .run = CanBeDrivenThroughTheWindow,
   });
 }
