@@ -33,8 +33,7 @@ constexpr const char* kConfigNotified = "derived.config.notified";
 constexpr uint64_t kRounds = 3;
 constexpr uint16_t kNone = virtio_pci::kNoVector;
 
-// The vector registers
-// -----------------------------------------------------------------------------
+// The vector registers ----------------------------------------------------------------------------
 
 // Up to FEATURES_OK, with MSI-X enabled and no queue set up.
 void BeginWithMsix(Context& c) {
@@ -147,12 +146,12 @@ void ShowsFailure(Context& c) {
   c.ExpectSurvives();
 }
 
-// Messages under every plan
-// ------------------------------------------------------------------------
+// Messages under every plan -----------------------------------------------------------------------
 
 // Has one buffer used on each queue, and judges that its message comes on the queue's vector and
-// on no other.
+// on no other. The config may change at any time by itself: its vector is left out.
 void ExpectMessages(Context& c, const Msix& msix, const std::vector<uint32_t>& queues, uint64_t n) {
+  const uint16_t config = ConfigVector(c);
   for (const uint32_t queue : queues) {
     const uint16_t vector = QueueVector(c, queue);
     ForgetMessages(c, msix);
@@ -162,7 +161,9 @@ void ExpectMessages(Context& c, const Msix& msix, const std::vector<uint32_t>& q
       QueueVector(c, queue);
       c.Expect(Accept::NotEqual(kNone), kMaps, "a queue can be mapped to a vector of the table");
       ExpectNoMessages(c, msix,
-                       {kReadsBack, "no message comes for a queue whose vector reads NO_VECTOR"});
+                       {.requirement = kReadsBack,
+                        .because = "no message comes for a queue whose vector reads NO_VECTOR",
+                        .except = {config}});
       continue;
     }
     c.Do(op::WaitMessages{vector, 1});
@@ -173,7 +174,7 @@ void ExpectMessages(Context& c, const Msix& msix, const std::vector<uint32_t>& q
                      {.requirement = kElsewhere,
                       .because = "no message of another vector comes with it",
                       .advice = true,
-                      .except = {vector}});
+                      .except = {vector, config}});
     if (c.failed()) return;
   }
 }
@@ -228,8 +229,7 @@ void ComesAfterTheUsedEntry(Context& c) {
     }
 }
 
-// NO_VECTOR
-// ----------------------------------------------------------------------------------------
+// NO_VECTOR ---------------------------------------------------------------------------------------
 
 void SendsNothingForQueues(Context& c) {
   const Msix msix = RequireMsix(c);
@@ -248,8 +248,9 @@ void SendsNothingForQueues(Context& c) {
     c.Expect(Accept::Equal(0), kNoQueueMessage, "a queue without a vector sends no INTx either");
     if (c.failed() || config == kNone) continue;
     c.Do(op::WaitMessages{config, 0});
-    c.Advise(Accept::Equal(0), kNoQueueMessage,
-             "a queue without a vector does not send on that of configuration changes");
+    // It may be one of those.
+    c.Note(Accept::Equal(0), kNoQueueMessage,
+           "a queue without a vector does not send on that of configuration changes");
   }
 }
 
@@ -259,16 +260,18 @@ void SendsNothingForConfig(Context& c) {
     UpWithMessages(c, plan, true);
     ForgetMessages(c, msix);
     for (uint64_t n = 0; n < kRounds; ++n) Stimulate(c);
+    // Where queues have vectors a message may be theirs.
     ExpectNoMessages(c, msix,
-                     {kNoConfigMessage, "a change sends no message while it has no vector"});
+                     {.requirement = kNoConfigMessage,
+                      .because = "a change sends no message while it has no vector",
+                      .advice = plan != interrupts::kNoVector});
     c.Do(op::ReadLine{});
     c.Expect(Accept::Equal(0), kNoConfigMessage, "a change sends no INTx while it has no vector");
     if (c.failed()) return;
   }
 }
 
-// Configuration changes
-// ----------------------------------------------------------------------------
+// Configuration changes ---------------------------------------------------------------------------
 
 void TellsOfChanges(Context& c) {
   const Msix msix = RequireMsix(c);
@@ -305,8 +308,7 @@ void TellsOfChanges(Context& c) {
   }
 }
 
-// A running device
-// ---------------------------------------------------------------------------------
+// A running device --------------------------------------------------------------------------------
 
 void UnmapsWhileRunning(Context& c) {
   const Msix msix = RequireMsix(c);

@@ -52,7 +52,8 @@ void HoldsBack(Context& c, const Msix& msix, uint32_t vector, bool whole, Event 
   ExpectPending(c, vector, false, "the pending bit is cleared when the message was sent");
   c.Do(op::Quiesce{});
   c.Do(op::WaitMessages{vector, 0});
-  c.Expect(Accept::Equal(0), kMasked, "a pending message is sent once");
+  // A second one may have a reason of its own.
+  c.Advise(Accept::Equal(0), kMasked, "a pending message is sent once");
 }
 
 void Masks(Context& c, bool whole) {
@@ -100,19 +101,18 @@ void MergesBehindTheMask(Context& c) {
   for (uint64_t n = 0; n < kBuffers; ++n)
     if (!Serve(c, queue, n)) return;
   ExpectPending(c, vector, true, "the pending bit of a masked vector is set instead of a message");
-  // Off and on in quick succession lets it through.
+  // In quick succession: it is sent between the masks or after them.
   Mask(c, msix, vector, false, false);
   Mask(c, msix, vector, false, true);
-  c.Do(op::WaitMessages{vector, 1});
-  c.Expect(Accept::Range(1, kBuffers), kMasked, "what was pending is sent between two masks");
   Mask(c, msix, vector, false, false);
+  c.Do(op::WaitMessages{vector, 1});
+  c.Expect(Accept::NotEqual(0), kMasked, "what was pending is sent once the mask is taken away");
   if (!Serve(c, queue, kBuffers)) return;
   c.Do(op::WaitMessages{vector, 1});
   c.Expect(Accept::NotEqual(0), kArrives, "messages come as before the mask");
 }
 
-// Table entries
-// ------------------------------------------------------------------------------------
+// Table entries -----------------------------------------------------------------------------------
 
 std::vector<uint64_t> ReadEntry(Context& c, uint32_t vector) {
   std::vector<uint64_t> fields;
@@ -151,7 +151,8 @@ void FollowsTheEntry(Context& c) {
     if (!waiting && !Serve(c, queue, n)) return;
     c.Do(op::WaitMessages{away ? other : vector, 1});
     c.Expect(Accept::NotEqual(0), kEntry, "a message goes where its table entry says");
-    c.Do(op::WaitMessages{away ? vector : other, 0});
+    if (!away) continue;
+    c.Do(op::WaitMessages{vector, 0});
     c.Expect(Accept::Equal(0), kEntry, "no message goes where its table entry said before");
   }
 }
