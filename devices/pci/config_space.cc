@@ -63,8 +63,7 @@ void ConfigSpace::Write(uint32_t offset, uint32_t width, uint32_t value) {
 }
 
 void ConfigSpace::Store(uint32_t offset, uint32_t width, uint32_t value) {
-  for (uint32_t i = 0; i < width; ++i)
-    bytes_[offset + i] = static_cast<uint8_t>(value >> 8 * i);
+  for (uint32_t i = 0; i < width; ++i) bytes_[offset + i] = static_cast<uint8_t>(value >> 8 * i);
 }
 
 }  // namespace vitro::pcidev

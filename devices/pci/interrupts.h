@@ -76,9 +76,9 @@ class Interrupts {
   const bool pin_;
   mutable std::mutex mutex_;
 
-  uint8_t cause_ = 0;    // of the interrupt: what ISR status is made of
-  bool stuck_ = false;   // fault "intx-stuck"
-  bool line_ = false;    // as last told
+  uint8_t cause_ = 0;   // of the interrupt: what ISR status is made of
+  bool stuck_ = false;  // fault "intx-stuck"
+  bool line_ = false;   // as last told
   uint16_t command_ = 0;
   uint16_t control_ = 0;  // of the MSI-X capability
   uint16_t config_vector_;

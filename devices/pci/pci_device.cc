@@ -37,12 +37,13 @@ template <size_t... kIndices>
 constexpr std::array<CreateFn, kTables> AllCreates(std::index_sequence<kIndices...>) {
   return {&Create<kIndices>...};
 }
-constexpr std::array<CreateFn, kTables> kCreates =
-    AllCreates(std::make_index_sequence<kTables>());
+constexpr std::array<CreateFn, kTables> kCreates = AllCreates(std::make_index_sequence<kTables>());
 
 constexpr vitro_pci_ops kPciOps = {
     sizeof(vitro_pci_ops),
-    [](vitro_device* d, uint32_t offset, uint32_t width) { return Of(d).ConfigRead(offset, width); },
+    [](vitro_device* d, uint32_t offset, uint32_t width) {
+      return Of(d).ConfigRead(offset, width);
+    },
     [](vitro_device* d, uint32_t offset, uint32_t width, uint32_t value) {
       Of(d).ConfigWrite(offset, width, value);
     },

@@ -207,6 +207,7 @@ void Doorbells(Tourist& t) {
 void Window(Tourist& t) {
   for (uint32_t length : {1u, 2u, 4u, 3u})
     for (uint32_t offset : {0u, 20u, 24u, 0x2000u}) t.Note(t.WindowRead(4, offset, length));
+  t.Note(t.WindowRead(1, pci::kMsixEntryControl, 4));
   t.WindowWrite(4, common::kQueueSelect, 2, 1);
   t.WindowWrite(4, common::kDeviceStatus, 1, 1);
   t.Note(t.WindowRead(4, common::kQueueSelect, 2), t.WindowRead(4, common::kDeviceStatus, 1));
@@ -278,7 +279,8 @@ std::string BaseOptions(std::string_view fault) {
   if (fault.starts_with("shm-")) return "shm=1";
   if (fault.starts_with("vendor-cap-")) return "vendor=1";
   if (fault.starts_with("legacy-")) return "transitional=1";
-  return fault.starts_with("second-caps-") ? "second-caps=1" : "";
+  const bool second = fault.starts_with("second-caps-") || fault == "window-bar-ignored";
+  return second ? "second-caps=1" : "";
 }
 
 std::string WhereItShows(std::string_view fault) {
