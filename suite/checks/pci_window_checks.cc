@@ -224,7 +224,7 @@ void AddPciWindowChecks(std::vector<Check>& list) {
       .requirements = {kWrites},
       .tags = {"pci"},
       .needs = serving,
-      .faults = {"blk,level=pci:window-write-lost", "blk,level=pci:window-length-ignored"},
+      .faults = {"blk,level=pci:window-write-lost"},
       .run = CanBeDrivenThroughTheWindow,
   });
 }
