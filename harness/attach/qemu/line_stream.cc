@@ -14,6 +14,15 @@ LineStream::LineStream(UniqueFd socket) : socket_(std::move(socket)) {
   fcntl(socket_.get(), F_SETFL, fcntl(socket_.get(), F_GETFL) | O_NONBLOCK);
 }
 
+void LineStream::Wait(Deadline deadline, bool to_write) {
+  std::vector<pollfd> wanted = {
+      {socket_.get(), static_cast<short>(to_write ? POLLIN | POLLOUT : POLLIN), 0}};
+  for (const Beside& each : beside_) wanted.push_back({each.fd(), POLLIN, 0});
+  poll(wanted.data(), wanted.size(), deadline.LeftMs());
+  for (size_t i = 0; i < beside_.size(); ++i)
+    if (wanted[i + 1].revents != 0) beside_[i].take_in();
+}
+
 Result<> LineStream::Send(std::string_view text, Deadline deadline) {
   while (!text.empty()) {
     const ssize_t sent = send(socket_.get(), text.data(), text.size(), MSG_NOSIGNAL);
@@ -23,8 +32,7 @@ Result<> LineStream::Send(std::string_view text, Deadline deadline) {
       if (deadline.Passed()) return Fail(ErrorKind::kTimeout, "nobody reads what is sent");
       // Read as well: the other side may itself wait until we do.
       Fill();
-      pollfd wanted{socket_.get(), POLLOUT | POLLIN, 0};
-      poll(&wanted, 1, deadline.LeftMs());
+      Wait(deadline, true);
     } else if (errno != EINTR) {
       return Fail(ErrorKind::kDeviceLost, "the connection is closed ({})", strerror(errno));
     }

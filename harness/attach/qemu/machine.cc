@@ -219,6 +219,12 @@ Result<std::unique_ptr<Machine>> Machine::Start(const MachinePlan& plan,
   auto lost = [&m] { return m.Lost(); };
   m.qtest_ = std::make_unique<Qtest>(std::move(m.qtest_socket_), plan.timeout, lost);
   if (m.qmp_socket_) m.qmp_ = std::make_unique<Qmp>(std::move(m.qmp_socket_), plan.timeout, lost);
+  for (LineStream* stream : {&m.qtest_->stream(), m.qmp_ ? &m.qmp_->stream() : nullptr}) {
+    if (stream == nullptr) continue;
+    stream->TakeInBeside({[&m] { return m.process_->output_fd(); }, [&m] { m.process_->Pump(); }});
+    if (m.daemon_)
+      stream->TakeInBeside({[&m] { return m.daemon_->output_fd(); }, [&m] { m.daemon_->Pump(); }});
+  }
 
   if (auto up = m.qtest_->Ask("irq_intercept_in ioapic\n"); !up) {
     m.process_->Pump();

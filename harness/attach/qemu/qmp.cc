@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "harness/attach/qemu/qmp.h"
 
-#include <poll.h>
-
 namespace vitro::qemu {
 
 using nlohmann::json;
@@ -26,8 +24,7 @@ Result<json> Qmp::NextAnswer(Deadline deadline, const std::string& to) {
     if (deadline.Passed())
       return Fail(ErrorKind::kTimeout, "the monitor did not answer '{}' within {} ms", to,
                   std::chrono::duration_cast<milliseconds>(timeout_).count());
-    pollfd wanted{stream_.fd(), POLLIN, 0};
-    poll(&wanted, 1, deadline.LeftMs());
+    stream_.Wait(deadline);
   }
 }
 

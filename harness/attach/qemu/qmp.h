@@ -20,6 +20,7 @@ class Qmp {
   // Carries a command out; gives its "return". kRefused, with the reason it told, if it answers
   // with an error; kDeviceLost when it ends or does not speak the protocol; kTimeout.
   Result<nlohmann::json> Execute(const std::string& command, nlohmann::json arguments = {});
+  LineStream& stream() { return stream_; }
 
  private:
   // The next object that is no event.

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "harness/attach/qemu/qtest.h"
 
-#include <poll.h>
-
 #include <algorithm>
 #include <charconv>
 
@@ -72,8 +70,7 @@ Result<std::string> Qtest::Ask(std::string_view commands, unsigned count) {
       return Fail(ErrorKind::kTimeout, "QEMU did not answer '{}' within {} ms", FirstLine(commands),
                   std::chrono::duration_cast<milliseconds>(timeout_).count());
     }
-    pollfd wanted{stream_.fd(), POLLIN, 0};
-    poll(&wanted, 1, deadline.LeftMs());
+    stream_.Wait(deadline);
   }
 }
 

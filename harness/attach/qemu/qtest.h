@@ -37,6 +37,7 @@ class Qtest {
   uint64_t TakeRises(unsigned first, unsigned last);
 
   int fd() const { return stream_.fd(); }
+  LineStream& stream() { return stream_; }
   Duration timeout() const { return timeout_; }
 
  private:

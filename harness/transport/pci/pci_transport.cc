@@ -40,16 +40,21 @@ Result<> PciTransport::Start(const PciTransportOptions& options) {
   device_ = usable(virtio_pci::kDeviceCfg);
   const auto windows = layout_.All(virtio_pci::kPciCfg);
   if (!windows.empty()) window_ = *windows.front();
-  const bool modern = common_ && common_->length >= common::kLeastBytes && notify_;
-  const bool legacy_only = !modern && layout_.transitional() && layout_.bars[0].io;
-  const std::string interface = !options.interface.empty() ? options.interface
-                                : legacy_only              ? "legacy"
-                                                           : "modern";
+  if (!options.interface.empty() && options.interface != "modern" && options.interface != "window")
+    return Fail(ErrorKind::kUsage,
+                "interface={}: expected modern or window; the legacy interface is driven by the "
+                "checks pci.legacy",
+                options.interface);
+  if (!common_ && !notify_ && layout_.transitional() && layout_.bars[0].io)
+    return Fail(ErrorKind::kAttach,
+                "{} has the legacy interface only, expected the structures of 4.1.4 as well",
+                function_->name());
+  const std::string interface = options.interface.empty() ? "modern" : options.interface;
   if (auto used = UseInterface(interface); !used) {
     std::string problems;
     for (const std::string& problem : layout_.problems) problems += "; " + problem;
-    return Fail(used.error().kind == ErrorKind::kUsage ? ErrorKind::kUsage : ErrorKind::kAttach,
-                "{} cannot be driven: {}{}", function_->name(), used.error().message, problems);
+    return Fail(ErrorKind::kAttach, "{} cannot be driven: {}{}", function_->name(),
+                used.error().message, problems);
   }
 
   for (Ability ability :
@@ -59,17 +64,17 @@ Result<> PciTransport::Start(const PciTransportOptions& options) {
   const auto allow = [&](bool there, Ability ability, const std::string& why) {
     there ? abilities_.Allow(ability) : abilities_.Deny(ability, why);
   };
-  const bool has_config = device_.has_value() || interface_ == Interface::kLegacy;
   for (Ability ability : {Ability::kConfigSpace, Ability::kConfigWrite})
-    allow(has_config, ability, "the function has no device-specific configuration structure");
-  allow(interface_ != Interface::kLegacy, Ability::kGeneration,
-        "the legacy interface has no configuration generation");
-  allow(interface_ != Interface::kLegacy && common_->length > common::kQueueReset,
-        Ability::kQueueReset, "the common configuration structure has no queue_reset");
+    allow(device_.has_value(), ability,
+          "the function has no device-specific configuration structure");
+  abilities_.Allow(Ability::kGeneration);
+  allow(common_->length > common::kQueueReset, Ability::kQueueReset,
+        "the common configuration structure has no queue_reset");
   allow(function_->exact_quiet(), Ability::kExactQuiet, "the device works on its own");
   allow(function_->WhyNoStimulus().empty(), Ability::kStimulus, function_->WhyNoStimulus());
-  allow(!options.wrapped, Ability::kPciFunction,
-        "the PCI function around this device is Vitro's own");
+  allow(!options.wrapped && interface == "modern", Ability::kPciFunction,
+        options.wrapped ? "the PCI function around this device is Vitro's own"
+                        : "the checks on registers aim the window themselves");
   abilities_.Deny(Ability::kMmioWindow, "the device is a PCI function");
 
   identity_.level = "pci";
@@ -77,20 +82,9 @@ Result<> PciTransport::Start(const PciTransportOptions& options) {
   identity_.name = function_->name();
   identity_.device_id = layout_.VirtioId();
   identity_.vendor_id = layout_.subsystem_vendor_id;
-  if (interface_ == Interface::kLegacy) {
-    // Queues are not counted there: a driver tries them.
-    for (; identity_.queue_count < 64; ++identity_.queue_count) {
-      VITRO_ASSIGN(const uint32_t size, QueueMaxSize(identity_.queue_count));
-      if (size == 0) break;
-    }
-    const uint64_t size = layout_.bars[0].size;
-    identity_.config_size =
-        static_cast<uint32_t>(size > LegacyConfigOffset() ? size - LegacyConfigOffset() : 0);
-  } else {
-    VITRO_ASSIGN(const uint64_t queues, Common(common::kNumQueues, 2));
-    identity_.queue_count = static_cast<uint32_t>(queues);
-    identity_.config_size = device_ ? static_cast<uint32_t>(device_->length) : 0;
-  }
+  VITRO_ASSIGN(const uint64_t queues, Common(common::kNumQueues, 2));
+  identity_.queue_count = static_cast<uint32_t>(queues);
+  identity_.config_size = device_ ? static_cast<uint32_t>(device_->length) : 0;
   std::string plan = options.interrupts;
   if (plan.empty())
     plan = layout_.msix                 ? interrupts::kPerQueue
