@@ -421,9 +421,14 @@ void MovesTheGeneration(Context& c) {
       c.NotApplicable("the config space was not changed by the stimulus");
     }
     ReadCommon(c, common::kConfigGeneration, 1);
-    c.Expect(
-        Accept::NotEqual(generation), kGeneration,
-        fmt::format("config_generation is another one after {} change(s) and a read", changes));
+    const std::string because =
+        fmt::format("config_generation is another one after {} change(s) and a read", changes);
+    // By the letter it is always another one, and a device that moves it when the driver reads
+    // after a change keeps to that. But many count each change, and no driver is that slow: advice.
+    if (changes % 256 == 0)
+      c.Advise(Accept::NotEqual(generation), kGeneration, because);
+    else
+      c.Expect(Accept::NotEqual(generation), kGeneration, because);
     if (c.failed()) return;
   }
 }

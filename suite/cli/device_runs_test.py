@@ -54,7 +54,7 @@ DEVICES = {
         [],
         {'status.driver-ok.nothing-before', 'indirect.table.after-direct', 'blk.config.padding',
          'blk.config.writeback-without-flush', 'blk.request.get-id', 'blk.request.unknown-type',
-         'blk.request.zone-commands', 'pci.common.generation'},
+         'blk.request.zone-commands'},
     ),
     'qemu, console over PCI without MSI-X': (
         'qemu:virtio-serial-pci,vectors=0',
