@@ -63,8 +63,8 @@ inline constexpr uint8_t kSharedMemoryCfg = 8, kVendorCfg = 9;
 inline constexpr uint32_t kCapLength = 2, kCapType = 3, kCapBar = 4, kCapId = 5, kCapOffset = 8;
 inline constexpr uint32_t kCapStructLength = 12;
 inline constexpr uint32_t kCapBytes = 16;
-inline constexpr uint32_t kCapNotifyMultiplier = 16;                      // kNotifyCfg
-inline constexpr uint32_t kCapPciData = 16;                               // kPciCfg
+inline constexpr uint32_t kCapNotifyMultiplier = 16;                       // kNotifyCfg
+inline constexpr uint32_t kCapPciData = 16;                                // kPciCfg
 inline constexpr uint32_t kCapOffsetHigh = 16, kCapStructLengthHigh = 20;  // kSharedMemoryCfg
 
 // struct virtio_pci_common_cfg (4.1.4.3)
@@ -92,7 +92,7 @@ inline constexpr uint32_t kDeviceFeatures = 0, kDriverFeatures = 4, kQueueAddres
 inline constexpr uint32_t kQueueSize = 12, kQueueSelect = 14, kQueueNotify = 16;
 inline constexpr uint32_t kDeviceStatus = 18, kIsrStatus = 19;
 inline constexpr uint32_t kConfigMsixVector = 20, kQueueMsixVector = 22;  // if MSI-X is enabled
-inline constexpr uint32_t kBytes = 20, kBytesWithMsix = 24;  // device config follows
+inline constexpr uint32_t kBytes = 20, kBytesWithMsix = 24;               // device config follows
 inline constexpr uint32_t kQueueAlign = 4096;
 }  // namespace legacy
 

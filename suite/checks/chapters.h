@@ -35,7 +35,7 @@ void AddPciInterruptChecks(std::vector<Check>& list);   // 4.1.4.5, 4.1.5.3, 4.1
 void AddPciMsixChecks(std::vector<Check>& list);        // 4.1.5.1.2
 void AddPciMsixTableChecks(std::vector<Check>& list);   // the same: masks, entries; called by that
 void AddPciMsixSwitchChecks(std::vector<Check>& list);  // the same: INTx, reset; called by that
-void AddMmioChecks(std::vector<Check>& list);         // 4.2
+void AddMmioChecks(std::vector<Check>& list);           // 4.2
 void AddBlkChecks(std::vector<Check>& list);            // 5.2
 void AddBlkZonedChecks(std::vector<Check>& list);       // 5.2, zoned
 void AddEntropyChecks(std::vector<Check>& list);        // 5.4
