@@ -20,6 +20,8 @@ set(CMAKE_FIND_PACKAGE_TARGETS_GLOBAL ON)
 add_library(vitro_flags INTERFACE)
 set_property(TARGET vitro_flags PROPERTY INTERFACE_COMPILE_OPTIONS
   -Wall -Wextra -Wshadow -Wno-missing-field-initializers $<$<COMPILE_LANGUAGE:CXX>:-Wnon-virtual-dtor>
+  # Wrong about std::optional at -O1.
+  $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>
   $<$<BOOL:${VITRO_WERROR}>:-Werror>)
 target_include_directories(vitro_flags INTERFACE "${PROJECT_SOURCE_DIR}")
 if(VITRO_SANITIZE)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // DirectMmioWindow: an MMIO register window in this process, behind vitro_mmio_ops of
-// devices/abi/vitro_device.h, and the platform that it is on. The window is as long as registers and
-// configuration space together.
+// devices/abi/vitro_device.h, and the platform that it is on. The window is as long as registers
+// and configuration space together.
 #pragma once
 
 #include <atomic>

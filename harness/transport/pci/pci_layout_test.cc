@@ -142,12 +142,12 @@ TEST(PciLayout, AStructureOutsideItsBarIsNotUsed) {
 
 std::string WhyNot(std::unique_ptr<FakeFunction> function) {
   auto transport = PciTransport::Create(std::move(function), {});
-  if (transport) return "it can be driven";
+  if (transport) return "it can be attached";
   EXPECT_EQ(transport.error().kind, ErrorKind::kAttach);
   return transport.error().message;
 }
 
-TEST(PciTransport, SaysWhyAFunctionCannotBeDriven) {
+TEST(PciTransport, SaysWhyAFunctionCannotBeAttached) {
   auto absent = std::make_unique<FakeFunction>();
   absent->absent_ = true;
   EXPECT_THAT(WhyNot(std::move(absent)), HasSubstr("all-ones"));
@@ -156,14 +156,29 @@ TEST(PciTransport, SaysWhyAFunctionCannotBeDriven) {
   stuck->stuck_ = 4;
   stuck->Put(pci::kBar0 + 16, 4, 0xffffc004);  // reads a size, takes no address
   EXPECT_THAT(WhyNot(std::move(stuck)), HasSubstr("BAR 4"));
+}
 
+// Why a function that is attached cannot be driven.
+std::string WhyNotDriven(std::unique_ptr<FakeFunction> function) {
+  auto transport = PciTransport::Create(std::move(function), {});
+  if (!transport) return transport.error().message;
+  EXPECT_TRUE((*transport)->abilities().Has(Ability::kPciFunction));
+  EXPECT_TRUE((*transport)->ReadRegister("pci", 0, 4)) << "its registers can be looked at";
+  EXPECT_FALSE((*transport)->abilities().Has(Ability::kDeviceStatus));
+  const auto status = (*transport)->ReadStatus();
+  if (status) return "it can be driven";
+  EXPECT_EQ(status.error().kind, ErrorKind::kUnsupported);
+  return status.error().message;
+}
+
+TEST(PciTransport, ShowsTheRegistersOfAFunctionThatCannotBeDriven) {
   auto common = std::make_unique<FakeFunction>();
   common->Capability(0x40, 0x50, virtio_pci::kCommonCfg, 4, 0x4000, 0x38);
-  EXPECT_THAT(WhyNot(std::move(common)), HasSubstr("common configuration"));
+  EXPECT_THAT(WhyNotDriven(std::move(common)), HasSubstr("common configuration"));
 
   auto notify = std::make_unique<FakeFunction>();
   notify->Put(0x51, 1, 0x74);
-  EXPECT_THAT(WhyNot(std::move(notify)), HasSubstr("notification"));
+  EXPECT_THAT(WhyNotDriven(std::move(notify)), HasSubstr("notification"));
 }
 
 TEST(PciTransport, RefusesPlansThatTheFunctionHasNoMeansFor) {

@@ -45,16 +45,20 @@ Result<> PciTransport::Start(const PciTransportOptions& options) {
                 "interface={}: expected modern or window; the legacy interface is driven by the "
                 "checks pci.legacy",
                 options.interface);
-  if (!common_ && !notify_ && layout_.transitional() && layout_.bars[0].io)
-    return Fail(ErrorKind::kAttach,
-                "{} has the legacy interface only, expected the structures of 4.1.4 as well",
-                function_->name());
   const std::string interface = options.interface.empty() ? "modern" : options.interface;
+  abilities_.Deny(Ability::kMmioWindow, "the device is a PCI function");
+  identity_.level = "pci";
+  identity_.level_is_ours = options.wrapped;
+  identity_.name = function_->name();
+  identity_.device_id = layout_.VirtioId();
+  identity_.vendor_id = layout_.subsystem_vendor_id;
   if (auto used = UseInterface(interface); !used) {
-    std::string problems;
-    for (const std::string& problem : layout_.problems) problems += "; " + problem;
-    return Fail(ErrorKind::kAttach, "{} cannot be driven: {}{}", function_->name(),
-                used.error().message, problems);
+    // Its registers can be looked at, and the checks on them say what is wrong with it.
+    undrivable_ = "the function cannot be driven: " + used.error().message;
+    for (const std::string& problem : layout_.problems) undrivable_ += "; " + problem;
+    for (int i = 0; i < kAbilityCount; ++i) abilities_.Deny(static_cast<Ability>(i), undrivable_);
+    abilities_.Allow(Ability::kPciFunction);
+    return {};
   }
 
   for (Ability ability :
@@ -75,13 +79,6 @@ Result<> PciTransport::Start(const PciTransportOptions& options) {
   allow(!options.wrapped && interface == "modern", Ability::kPciFunction,
         options.wrapped ? "the PCI function around this device is Vitro's own"
                         : "the checks on registers aim the window themselves");
-  abilities_.Deny(Ability::kMmioWindow, "the device is a PCI function");
-
-  identity_.level = "pci";
-  identity_.level_is_ours = options.wrapped;
-  identity_.name = function_->name();
-  identity_.device_id = layout_.VirtioId();
-  identity_.vendor_id = layout_.subsystem_vendor_id;
   VITRO_ASSIGN(const uint64_t queues, Common(common::kNumQueues, 2));
   identity_.queue_count = static_cast<uint32_t>(queues);
   identity_.config_size = device_ ? static_cast<uint32_t>(device_->length) : 0;
@@ -203,10 +200,12 @@ Result<> PciTransport::Write(Place place, uint32_t width, uint64_t value) {
 }
 
 Result<uint64_t> PciTransport::Common(uint32_t offset, uint32_t width) {
+  if (undrivable()) return Fail(ErrorKind::kUnsupported, "{}", undrivable_);
   return Read({common_->bar, common_->offset + offset}, width);
 }
 
 Result<> PciTransport::SetCommon(uint32_t offset, uint32_t width, uint64_t value) {
+  if (undrivable()) return Fail(ErrorKind::kUnsupported, "{}", undrivable_);
   return Write({common_->bar, common_->offset + offset}, width, value);
 }
 
@@ -225,6 +224,7 @@ uint32_t PciTransport::LegacyConfigOffset() const {
 // Device and features
 
 Result<FeatureSet> PciTransport::ReadFeatures() {
+  if (undrivable()) return FeatureSet{};
   if (interface_ == Interface::kLegacy) {
     VITRO_ASSIGN(const uint64_t word, Legacy(legacy::kDeviceFeatures, 4));
     return FeatureSet::FromWords(word, 0);
@@ -346,7 +346,7 @@ Result<PciTransport::Queue*> PciTransport::Know(uint32_t queue) {
 }
 
 Result<uint32_t> PciTransport::QueueMaxSize(uint32_t queue) {
-  if (queue > UINT16_MAX) return 0;
+  if (queue > UINT16_MAX || undrivable()) return 0;
   VITRO_ASSIGN(const Queue* known, Know(queue));
   return known->max_size;
 }

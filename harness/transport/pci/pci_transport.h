@@ -83,6 +83,8 @@ class PciTransport : public Transport {
       : function_(std::move(function)), layout_(std::move(layout)) {}
   Result<> Start(const PciTransportOptions& options);
 
+  // The legacy interface is apart from the structures, and may be there where they are not.
+  bool undrivable() const { return !undrivable_.empty() && interface_ != Interface::kLegacy; }
   // An access to BAR memory by the interface in use.
   Result<uint64_t> Read(Place place, uint32_t width);
   Result<> Write(Place place, uint32_t width, uint64_t value);
@@ -114,6 +116,7 @@ class PciTransport : public Transport {
   std::unique_ptr<PciFunction> function_;
   PciLayout layout_;
   std::optional<VirtioCapability> common_, notify_, isr_, device_, window_;
+  std::string undrivable_;  // why it cannot be driven; "" if it can
   DeviceIdentity identity_;
   Abilities abilities_;
   Interface interface_ = Interface::kModern;
