@@ -34,8 +34,8 @@
 //   PatternByte(sum, position), the position going on from request to request. Both start at 0 at
 //   reset.
 //
-// With option admin=1 two administration virtqueues follow and VIRTIO_F_ADMIN_VQ is offered; they are
-// there once that is negotiated. See devices/ref/admin/administration.h.
+// With option admin=1 two administration virtqueues follow and VIRTIO_F_ADMIN_VQ is offered; they
+// are there once that is negotiated. See devices/ref/admin/administration.h.
 #pragma once
 
 #include <memory>

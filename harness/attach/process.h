@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Process: a device's process: started from a command line without a shell, watched, ended, reaped.
 // It lives in a process group of its own, dies with the thread that started it, inherits no file
-// descriptor but its standard ones and those it is given, and its output is kept in a bounded tail. Knows no device.
+// descriptor but its standard ones and those it is given, and its output is kept in a bounded tail.
+// Knows no device.
 #pragma once
 
 #include <sys/types.h>

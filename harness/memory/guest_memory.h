@@ -31,8 +31,8 @@ class GuestMemory {
  public:
   struct Region {
     GuestRange range;
-    uint64_t file_offset;  // into fd(): the address itself, so that the file (sparse) is memory from
-                           // address 0 on to a device that can map it in one piece only
+    uint64_t file_offset;  // into fd(): the address itself, so that the file (sparse) is memory
+                           // from address 0 on to a device that can map it in one piece only
     uint8_t* host;         // range.length bytes
   };
 

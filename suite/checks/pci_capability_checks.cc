@@ -328,11 +328,10 @@ Check Simple(const char* id, const char* title, const char* section, const char*
 void AddPresenceChecks(std::vector<Check>& list) {
   list.push_back(Simple("pci.capability.common-there",
                         "The function has a common configuration capability", "4.1.4.3",
-                        kCommonThere, {"blk,level=pci,transitional=1:common-cap-missing"},
-                        HasACommonStructure));
+                        kCommonThere, {"blk,level=pci:common-cap-missing"}, HasACommonStructure));
   list.push_back(Simple("pci.capability.notify-there", "The function has a notification capability",
-                        "4.1.4.4", kNotifyThere,
-                        {"blk,level=pci,transitional=1:notify-cap-missing"}, HasANotifyStructure));
+                        "4.1.4.4", kNotifyThere, {"blk,level=pci:notify-cap-missing"},
+                        HasANotifyStructure));
   list.push_back(Simple("pci.capability.isr-there", "The function has an ISR status capability",
                         "4.1.4.5", kIsrThere, {"blk,level=pci:isr-cap-missing"},
                         HasAnIsrStructure));
@@ -350,7 +349,8 @@ void AddPlaceChecks(std::vector<Check>& list) {
                         {"blk,level=pci:cap-len-short"}, CountsItsExtraData));
   list.push_back(Simple("pci.capability.in-bar",
                         "Each structure lies within the BAR that its capability names", "4.1.4",
-                        kInBar, {"blk,level=pci:cap-outside-bar"}, LiesInItsBar));
+                        kInBar, {"blk,level=pci:cap-outside-bar", "blk,level=pci:bar-never-maps"},
+                        LiesInItsBar));
   list.push_back(
       Simple("pci.capability.structure-length",
              "The common configuration and ISR structures are as long as their registers", "4.1.4",
