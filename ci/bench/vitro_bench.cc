@@ -47,10 +47,15 @@ std::vector<op::Segment> Request(const std::string& device, uint64_t data) {
 uint8_t Up(unsigned steps) { return static_cast<uint8_t>(steps); }
 constexpr unsigned kNegotiated = status::kAcknowledge | status::kDriver | status::kFeaturesOk;
 
-// A fresh reference device and its memory.
+// "blk" is short for "ref:blk".
+std::string AttachOf(const std::string& name) {
+  return name.find(':') == std::string::npos ? "ref:" + name : name;
+}
+
+// A fresh device and its memory.
 struct Device {
   explicit Device(const std::string& name)
-      : attachment(Must(OpenAttachment("ref:" + name))),
+      : attachment(Must(OpenAttachment(AttachOf(name)))),
         memory(Must(GuestMemory::CreateDefault())),
         transport(Must(attachment->Attach(memory))) {}
 
@@ -92,6 +97,17 @@ void NegotiateSession(benchmark::State& state, const std::string& name) {
     session = std::make_unique<Session>(device.memory, *device.transport, SessionOptions{});
     state.ResumeTiming();
   }
+}
+
+// ---- One register of the common configuration (4.1.4.3), or of the window (4.2.2)
+
+void ReadRegister(benchmark::State& state, const std::string& name) {
+  Device device(name);
+  const bool pci = device.transport->pci() != nullptr;
+  const std::string region = pci ? "common" : "mmio";
+  for (auto _ : state)
+    benchmark::DoNotOptimize(
+        Must(device.transport->ReadRegister(region, pci ? 0x14 : 0x70, pci ? 1 : 4)));
 }
 
 // ---- A request through a split virtqueue: published, notified, used, taken
@@ -259,6 +275,17 @@ void RegisterAll() {
     benchmark::RegisterBenchmark(("negotiate/session/" + device).c_str(), NegotiateSession, device);
     benchmark::RegisterBenchmark(("submit/direct/" + device).c_str(), SubmitDirect, device);
     benchmark::RegisterBenchmark(("submit/session/" + device).c_str(), SubmitSession, device);
+  }
+  std::vector<std::string> with_registers = {"blk,level=pci", "blk,level=mmio"};
+  // In real time: half of it is QEMU's.
+  for (const std::string device : {"qemu:virtio-blk-pci", "qemu:virtio-blk-device"})
+    if (OpenAttachment(device)) with_registers.push_back(device);
+  for (const std::string& device : with_registers) {
+    for (const auto& [step, run] :
+         {std::pair{"register", ReadRegister}, std::pair{"negotiate/direct", NegotiateDirect},
+          std::pair{"submit/direct", SubmitDirect}, std::pair{"submit/session", SubmitSession}})
+      benchmark::RegisterBenchmark((std::string(step) + "/" + device).c_str(), run, device)
+          ->UseRealTime();
   }
   benchmark::RegisterBenchmark("program/print", PrintProgram);
   benchmark::RegisterBenchmark("program/parse", ParseProgramText);
