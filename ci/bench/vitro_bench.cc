@@ -281,11 +281,13 @@ void RegisterAll() {
   for (const std::string device : {"qemu:virtio-blk-pci", "qemu:virtio-blk-device"})
     if (OpenAttachment(device)) with_registers.push_back(device);
   for (const std::string& device : with_registers) {
-    for (const auto& [step, run] :
-         {std::pair{"register", ReadRegister}, std::pair{"negotiate/direct", NegotiateDirect},
-          std::pair{"submit/direct", SubmitDirect}, std::pair{"submit/session", SubmitSession}})
-      benchmark::RegisterBenchmark((std::string(step) + "/" + device).c_str(), run, device)
-          ->UseRealTime();
+    const auto add = [&](const std::string& step, auto* run) {
+      benchmark::RegisterBenchmark((step + "/" + device).c_str(), run, device)->UseRealTime();
+    };
+    add("register", ReadRegister);
+    add("negotiate/direct", NegotiateDirect);
+    add("submit/direct", SubmitDirect);
+    add("submit/session", SubmitSession);
   }
   benchmark::RegisterBenchmark("program/print", PrintProgram);
   benchmark::RegisterBenchmark("program/parse", ParseProgramText);
