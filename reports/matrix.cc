@@ -115,7 +115,7 @@ std::string RenderMatrixText(const std::vector<MatrixColumn>& columns,
                                     : "31",
                              OneLine(VerdictOf(columns[i]))));
   }
-  constexpr size_t kLabel = 34;
+  constexpr size_t kLabel = 35;
   const size_t room = options.width > 50 ? static_cast<size_t>(options.width) - kLabel : 40;
   const size_t at_once = std::max<size_t>(1, room / 3);
   for (size_t from = 0; from < columns.size(); from += at_once) {
@@ -131,7 +131,7 @@ std::string RenderMatrixText(const std::vector<MatrixColumn>& columns,
                "\n";
       }
       out += PadRight(
-          Shorten(fmt::format("  {:<11} {}", section, matrix.Label(section)), kLabel - 1), kLabel);
+          Shorten(fmt::format("  {:<12} {}", section, matrix.Label(section)), kLabel - 1), kLabel);
       for (size_t i = from; i < to; ++i) {
         const auto cell = cells.find(i);
         const auto outcome = cell == cells.end() ? std::nullopt : cell->second.worst;
