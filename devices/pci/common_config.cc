@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <bit>
 
+#include "devices/ref/faults.h"
 #include "harness/virtio/pci.h"
 #include "harness/virtio/status.h"
 
@@ -57,6 +58,7 @@ bool CommonConfig::Unshift(uint64_t& offset) const {
 }
 
 uint64_t CommonConfig::Read(uint64_t offset, uint32_t width) {
+  if (offset % width != 0 && fault_("common-odd-access-crash")) ref::Crash();
   uint64_t value = 0;
   if (!Unshift(offset)) return 0;
   for (const Register& reg : kRegisters) {
@@ -186,6 +188,7 @@ uint64_t CommonConfig::QueueEnable() {
 }
 
 void CommonConfig::SetQueueEnable(uint64_t value) {
+  if (Selected() == nullptr && fault_("queue-enable-missing-crash")) ref::Crash();
   // Only a reset disables a queue.
   if (value == 1 && MayConfigure()) device_.EnableQueue(SelectedIndex());
 }

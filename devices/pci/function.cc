@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "devices/ref/faults.h"
 #include "harness/base/bytes.h"
 #include "harness/virtio/pci.h"
 
@@ -186,6 +187,7 @@ uint64_t Function::ReadIsr(uint64_t offset, bool window) {
 
 bool Function::Read(uint32_t bar, uint64_t offset, uint32_t width, bool window, uint64_t& value) {
   const Region* region = Find(bar, offset, width);
+  if (region == nullptr && fault_("bar-gap-crash")) ref::Crash();
   if (region == nullptr) return false;
   offset -= region->offset;
   switch (region->kind) {

@@ -48,6 +48,7 @@ const std::vector<Check>& AllChecks() {
     AddPciLegacyChecks(list);
     AddPciInterruptChecks(list);
     AddPciMsixChecks(list);
+    AddPciHostileChecks(list);
     AddMmioChecks(list);
     AddBlkChecks(list);
     AddBlkZonedChecks(list);
