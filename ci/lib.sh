@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 # What ci/test and ci/nightly share; sourced, at the root of the tree.
 
+# All of them, for the night; of each level and kind one, for every commit.
 reference_devices=(admin blk blk,ro=1 blk,zoned=hm entropy experimental
   blk,level=mmio experimental,level=mmio entropy,level=mmio
   blk,level=pci experimental,level=pci entropy,level=pci,msix=0 blk,level=pci,transitional=1)
+sanitized_devices=(admin blk blk,zoned=hm experimental,level=mmio blk,level=pci,transitional=1)
 # Tests in which a device runs on a thread of its own.
 threaded_tests=(vhost_user_connection_test vhost_user_front_end_test)
 
