@@ -18,16 +18,15 @@ void SurvivesOddAccesses(Context& c) {
   RequireCommon(c);
   c.Up();
   c.BeginHostile();
-  const uint32_t end = HasCommon(c, common::kAdminQueueNum, 2) ? common::kBytes
-                                                               : common::kLeastBytes;
+  const uint32_t end =
+      HasCommon(c, common::kAdminQueueNum, 2) ? common::kBytes : common::kLeastBytes;
   // Whole registers in each width, then off their boundaries. The status stands in the middle, so
   // that this resets the device and fails it on the way.
   for (const uint32_t shift : {0u, 1u})
     for (const uint32_t width : {1u, 2u, 4u, 8u})
       for (uint32_t offset = shift; offset + width <= end; offset += width) {
         ReadCommon(c, offset, width);
-        for (const uint64_t value : {UINT64_MAX, uint64_t{0}})
-          WriteCommon(c, offset, width, value);
+        for (const uint64_t value : {UINT64_MAX, uint64_t{0}}) WriteCommon(c, offset, width, value);
       }
   c.Do(op::Quiesce{});
   c.ExpectSurvives();
