@@ -56,6 +56,8 @@ Result<> PciTransport::Start(const PciTransportOptions& options) {
     // Its registers can be looked at, and the checks on them say what is wrong with it.
     undrivable_ = "the function cannot be driven: " + used.error().message;
     for (const std::string& problem : layout_.problems) undrivable_ += "; " + problem;
+    if (layout_.structures.empty())
+      return Fail(ErrorKind::kAttach, "{}: {}", function_->name(), undrivable_);
     for (int i = 0; i < kAbilityCount; ++i) abilities_.Deny(static_cast<Ability>(i), undrivable_);
     abilities_.Allow(Ability::kPciFunction);
     return {};
