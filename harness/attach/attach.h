@@ -40,6 +40,11 @@ class Attachment {
   virtual const AttachString& string() const = 0;
   // True if a fresh device of its own comes with each Attach(), so that several may live at once.
   virtual bool independent() const = 0;
+  // Can a device that an earlier transport has left be renewed at less cost than making another?
+  virtual bool renewable() const { return false; }
+  // From now on Attach() renews where it can, in this process. What a renewed device does is not
+  // proof against it: it may remember. Users repeat on a fresh one what was not as it should be.
+  virtual void RenewFromNowOn() {}
   // A fresh device over `memory`, which must outlive it. Fails with kAttach (or kUsage when the
   // string's options are wrong, which only the device can tell).
   virtual Result<std::unique_ptr<Transport>> Attach(GuestMemory& memory) = 0;

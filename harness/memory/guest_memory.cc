@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "harness/memory/guest_memory.h"
 
+#include <fcntl.h>
 #include <sys/mman.h>
 
 #include <array>
@@ -49,6 +50,19 @@ Result<GuestMemory> GuestMemory::CreateDefault() {
   static constexpr std::array<GuestRange, 2> kRegions = {GuestRange{kMiB, 2 * kMiB},
                                                          GuestRange{3 * kMiB, 2 * kMiB}};
   return Create(kRegions);
+}
+
+Result<> GuestMemory::Become(int fd) {
+  const uint64_t start = regions_.empty() ? 0 : regions_.front().range.address;
+  UniqueFd copy(::fcntl(fd, F_DUPFD_CLOEXEC, 3));
+  if (!copy ||
+      ::fallocate(copy.get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0,
+                  static_cast<off_t>(start + mapped_)) != 0 ||
+      ::mmap(mapping_, mapped_, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, copy.get(),
+             static_cast<off_t>(start)) == MAP_FAILED)
+    return Fail(ErrorKind::kHarness, "cannot share guest memory: {}", std::strerror(errno));
+  fd_ = std::move(copy);
+  return {};
 }
 
 GuestMemory::GuestMemory(GuestMemory&& other) noexcept

@@ -47,6 +47,9 @@ class GuestMemory {
   ~GuestMemory();
 
   int fd() const { return fd_.get(); }
+  // Becomes memory that another has mapped as well: `fd` is that of a GuestMemory of the same
+  // regions, and is not kept. Addresses and pointers stay; all of it reads 0. Fails with kHarness.
+  Result<> Become(int fd);
   std::span<const Region> regions() const { return regions_; }
   // Total bytes of all regions.
   uint64_t size() const { return size_; }

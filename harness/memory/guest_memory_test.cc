@@ -55,6 +55,20 @@ TEST(GuestMemory, RefusesRegionsThatOverlapOrAreNotPages) {
   EXPECT_FALSE(GuestMemory::Create(odd));
 }
 
+TEST(GuestMemory, BecomesWhatAnotherHasMappedAndReadsZero) {
+  auto first = GuestMemory::CreateDefault().value();
+  auto second = GuestMemory::CreateDefault().value();
+  const uint8_t* at = second.At(kMiB, 1);
+  ASSERT_TRUE(first.Write(kMiB, Bytes{1, 2, 3}));
+  ASSERT_TRUE(second.Write(kMiB, Bytes{4, 5, 6}));
+  ASSERT_TRUE(second.Become(first.fd()));
+  EXPECT_EQ(second.At(kMiB, 1), at);
+  EXPECT_EQ(second.Read(kMiB, 3).value(), Bytes(3));
+  EXPECT_EQ(first.Read(kMiB, 3).value(), Bytes(3));
+  ASSERT_TRUE(first.Write(5 * kMiB - 1, Bytes{7}));
+  EXPECT_EQ(second.Read(5 * kMiB - 1, 1).value(), Bytes{7});
+}
+
 TEST(Shadow, TellsTheDevicesWritesFromTheDrivers) {
   auto memory = GuestMemory::CreateDefault().value();
   Shadow shadow(memory, 1);

@@ -49,6 +49,7 @@ class ScriptedDevice : public Transport {
   std::function<void(uint32_t)> on_notify = [](uint32_t) {};
   std::function<void()> on_wait = [] {};  // whenever the driver waits for something
   uint64_t config_signals = 0;
+  uint32_t generation = 7;
   bool refuse = false;          // everything that can be refused
   std::optional<Error> broken;  // what status and notify fail with
 
@@ -76,7 +77,7 @@ class ScriptedDevice : public Transport {
     return bytes;
   }
   Result<> WriteConfig(uint32_t, ByteView) override { return Answer(); }
-  Result<uint32_t> ReadGeneration() override { return 7; }
+  Result<uint32_t> ReadGeneration() override { return generation; }
   Result<uint32_t> QueueMaxSize(uint32_t) override { return 256; }
   Result<> SetupQueue(uint32_t queue, const QueueLayout& layout) override {
     VITRO_TRY(Answer());

@@ -26,6 +26,7 @@ struct MatrixArguments {
   std::string qemu = "qemu-system-x86_64";
   uint64_t seed = 1;
   uint32_t jobs = 0, timeout_ms = 0;
+  bool fresh = false;
   std::string out = "vitro-matrix";
 };
 
@@ -88,6 +89,7 @@ class MatrixCommand {
     argv.insert(argv.end(), {"--quiet", "--seed", std::to_string(arguments_.seed), "--out",
                              arguments_.out + "/" + directory});
     if (arguments_.jobs != 0) argv.insert(argv.end(), {"--jobs", std::to_string(arguments_.jobs)});
+    if (arguments_.fresh) argv.push_back("--fresh");
     if (arguments_.timeout_ms != 0)
       argv.insert(argv.end(), {"--timeout", std::to_string(arguments_.timeout_ms)});
     fmt::print("[{}/{}] {} ", index + 1, all, attach);
@@ -169,6 +171,7 @@ void AddMatrix(CLI::App& app, CommandLine& line) {
   matrix->add_option("--seed", arguments->seed, "Seed of everything random")->capture_default_str();
   matrix->add_option("--jobs", arguments->jobs, "Checks at a time, as for run")
       ->check(CLI::Range(1u, 256u));
+  matrix->add_flag("--fresh", arguments->fresh, "A device for every check, as for run");
   matrix->add_option("--timeout", arguments->timeout_ms, "Limit of one check, in milliseconds")
       ->check(CLI::Range(10u, 3600000u));
   matrix->add_option("--out", arguments->out, "Directory: matrix.html, and a report per device")

@@ -27,7 +27,7 @@ struct RunArguments {
   Selection selection;
   std::vector<std::string> list_files;
   uint64_t seed = 1;
-  bool strict = false, quiet = false, rerun_failed = false;
+  bool strict = false, quiet = false, rerun_failed = false, fresh = false;
   uint32_t jobs = 0;  // 0: as many as there are processors if devices are independent
   uint32_t timeout_ms = 10000, response_ms = 1000;
   std::string out = "vitro-report";
@@ -148,6 +148,7 @@ class RunCommand {
     options.run.response = milliseconds(arguments_.response_ms);
     options.limit = milliseconds(arguments_.timeout_ms);
     options.jobs = invocation.jobs;
+    options.fresh = arguments_.fresh;
     options.stop_fd = stop_fd;
     options.started = [this](const Check& check) { terminal_.Started(check.id); };
     options.finished = [this](const Check& check, const CheckResult& result) {
@@ -213,6 +214,9 @@ void AddRun(CLI::App& app, CommandLine& line) {
   run->add_option("--jobs", arguments->jobs,
                   "Checks at a time; default: one per processor, but one for vhost-user")
       ->check(CLI::Range(1u, 256u));
+  run->add_flag(
+      "--fresh", arguments->fresh,
+      "Start a device for every check, where otherwise one that passes is renewed (qemu)");
   run->add_option("--timeout", arguments->timeout_ms, "Limit of one check, in milliseconds")
       ->check(CLI::Range(10u, 3600000u))
       ->capture_default_str();

@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
@@ -36,9 +37,21 @@ void WriteAll(int fd, const std::string& text) {
   }
 }
 
+// False at the end of the requests.
+bool ReadRequest(int fd, uint64_t& request) {
+  size_t done = 0;
+  while (done < sizeof request) {
+    const ssize_t got = ::read(fd, reinterpret_cast<char*>(&request) + done, sizeof request - done);
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) return false;
+    done += static_cast<size_t>(got);
+  }
+  return true;
+}
+
 // The child's side. Never returns.
-[[noreturn]] void RunChild(const IsolatedJob::Work& work, FlightRecorder& recorder, int pipe,
-                           int output, int parent) {
+[[noreturn]] void RunChild(const IsolatedJob::Service& service, FlightRecorder& recorder, int pipe,
+                           int requests, int output, int parent) {
   ::setpgid(0, 0);
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (::getppid() != parent) ::_exit(1);  // it died before the line above
@@ -52,7 +65,8 @@ void WriteAll(int fd, const std::string& text) {
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
   ::dup2(output, STDOUT_FILENO);
   ::dup2(output, STDERR_FILENO);
-  WriteAll(pipe, work(recorder) + kEndOfAnswer);
+  for (uint64_t request; ReadRequest(requests, request);)
+    WriteAll(pipe, service(recorder, request) + kEndOfAnswer);
   ::_exit(0);
 }
 
@@ -95,6 +109,11 @@ void FlightRecorder::Append(const std::string& line) {
   shared->length.store(length + static_cast<uint32_t>(line.size()) + 1, std::memory_order_release);
 }
 
+void FlightRecorder::Clear() {
+  region_->shared()->length.store(0, std::memory_order_relaxed);
+  region_->shared()->lost.store(0, std::memory_order_relaxed);
+}
+
 std::string FlightRecorder::Text() const {
   const Shared* shared = region_->shared();
   std::string text(shared->text, shared->length.load(std::memory_order_acquire));
@@ -104,21 +123,59 @@ std::string FlightRecorder::Text() const {
 }
 
 Result<std::unique_ptr<IsolatedJob>> IsolatedJob::Start(Work work, Duration limit) {
-  std::unique_ptr<IsolatedJob> job(new IsolatedJob(limit));
-  int ends[2];
-  if (::pipe2(ends, O_CLOEXEC) != 0)
+  VITRO_ASSIGN(auto job, Serve([work = std::move(work)](FlightRecorder& recorder, uint64_t) {
+                 return work(recorder);
+               }));
+  VITRO_TRY(job->Ask(0, limit));
+  job->requests_.Reset();
+  return job;
+}
+
+Result<std::unique_ptr<IsolatedJob>> IsolatedJob::Serve(Service service) {
+  std::unique_ptr<IsolatedJob> job(new IsolatedJob());
+  VITRO_TRY(job->Fork(service));
+  return job;
+}
+
+Result<> IsolatedJob::Fork(const Service& service) {
+  int answers[2], requests[2];
+  if (::pipe2(answers, O_CLOEXEC) != 0)
     return Fail(ErrorKind::kHarness, "cannot make a pipe: {}", std::strerror(errno));
-  job->pipe_ = UniqueFd(ends[0]);
-  UniqueFd write_end(ends[1]);
-  ::fcntl(ends[0], F_SETFL, O_NONBLOCK);
-  job->output_ = UniqueFd(::memfd_create("vitro-output", MFD_CLOEXEC));
+  pipe_ = UniqueFd(answers[0]);
+  UniqueFd write_end(answers[1]);
+  // A socket: writing to a process that has died must not end this one (SIGPIPE).
+  if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, requests) != 0)
+    return Fail(ErrorKind::kHarness, "cannot make a socket: {}", std::strerror(errno));
+  UniqueFd read_end(requests[0]);
+  requests_ = UniqueFd(requests[1]);
+  ::fcntl(answers[0], F_SETFL, O_NONBLOCK);
+  output_ = UniqueFd(::memfd_create("vitro-output", MFD_CLOEXEC));
+  // It is emptied between two requests.
+  ::fcntl(output_.get(), F_SETFL, O_APPEND);
   const int parent = ::getpid();
   std::fflush(nullptr);  // or the child would write the parent's buffers again
-  job->pid_ = ::fork();
-  if (job->pid_ < 0) return Fail(ErrorKind::kHarness, "cannot fork: {}", std::strerror(errno));
-  if (job->pid_ == 0) RunChild(work, job->recorder_, write_end.get(), job->output_.get(), parent);
-  ::setpgid(job->pid_, job->pid_);  // in both, whoever comes first
-  return job;
+  pid_ = ::fork();
+  if (pid_ < 0) return Fail(ErrorKind::kHarness, "cannot fork: {}", std::strerror(errno));
+  if (pid_ == 0) {
+    requests_.Reset();  // or it would wait for itself
+    RunChild(service, recorder_, write_end.get(), read_end.get(), output_.get(), parent);
+  }
+  ::setpgid(pid_, pid_);  // in both, whoever comes first
+  idle_ = true;
+  return {};
+}
+
+Result<> IsolatedJob::Ask(uint64_t request, Duration limit) {
+  idle_ = false;
+  recorder_.Clear();
+  (void)!::ftruncate(output_.get(), 0);
+  start_ = Clock::now();
+  deadline_ = Deadline::After(limit);
+  // So few bytes go at once; one that has died meanwhile shows in Advance().
+  const ssize_t wrote = ::send(requests_.get(), &request, sizeof request, MSG_NOSIGNAL);
+  if (wrote < 0 && errno != EPIPE)
+    return Fail(ErrorKind::kHarness, "cannot ask a process: {}", std::strerror(errno));
+  return {};
 }
 
 IsolatedJob::~IsolatedJob() {
@@ -132,7 +189,7 @@ std::optional<IsolatedJob::Ending> IsolatedJob::Advance() {
     if (got > 0) {
       received_.append(buffer, static_cast<size_t>(got));
       // Do not wait for the end of file: a process that the device left behind may hold the pipe.
-      if (received_.back() == kEndOfAnswer) return Finish(false);
+      if (Complete()) return requests_ ? TakeAnswer() : Finish(false);
       continue;
     }
     if (got < 0 && errno == EINTR) continue;
@@ -157,14 +214,31 @@ IsolatedJob::Ending IsolatedJob::Wait() {
   }
 }
 
-IsolatedJob::Ending IsolatedJob::Finish(bool timed_out) {
+bool IsolatedJob::Complete() const {
+  return !received_.empty() && received_.back() == kEndOfAnswer;
+}
+
+IsolatedJob::Ending IsolatedJob::Collect() {
   Ending ending;
-  ending.timed_out = timed_out;
-  const bool complete = !received_.empty() && received_.back() == kEndOfAnswer;
-  if (complete) {
+  if (Complete()) {
     received_.pop_back();
-    ending.answer = std::move(received_);
+    ending.answer = std::exchange(received_, "");
   }
+  ending.recorded = recorder_.Text();
+  ending.output = Tail(output_.get());
+  ending.duration_us = std::chrono::duration_cast<microseconds>(Clock::now() - start_).count();
+  return ending;
+}
+
+IsolatedJob::Ending IsolatedJob::TakeAnswer() {
+  Ending ending = Collect();
+  ending.how = "waits for the next request";
+  idle_ = true;
+  return ending;
+}
+
+IsolatedJob::Ending IsolatedJob::Finish(bool timed_out) {
+  const bool complete = Complete();
   int status = 0;
   auto reap = [&](int flags) {
     pid_t got;
@@ -174,13 +248,14 @@ IsolatedJob::Ending IsolatedJob::Finish(bool timed_out) {
   };
   // A child that died on its own did not hang, even if a process that it left behind kept its pipe.
   const bool ended = timed_out && !complete && reap(WNOHANG);
-  if (ended) ending.timed_out = false;
   // After a complete answer nothing that the child still does matters; after end of file it is dead
   // or dying. The group goes too: what the device started must not outlive it.
   if (complete || timed_out) ::kill(-pid_, SIGKILL);
   if (!ended) reap(0);
   ::kill(-pid_, SIGKILL);
   pid_ = -1;
+  Ending ending = Collect();
+  ending.timed_out = timed_out && !ended;
   if (WIFSIGNALED(status)) {
     ending.by_signal = true;
     ending.how =
@@ -188,9 +263,6 @@ IsolatedJob::Ending IsolatedJob::Finish(bool timed_out) {
   } else {
     ending.how = fmt::format("exited with code {}", WEXITSTATUS(status));
   }
-  ending.recorded = recorder_.Text();
-  ending.output = Tail(output_.get());
-  ending.duration_us = std::chrono::duration_cast<microseconds>(Clock::now() - start_).count();
   return ending;
 }
 

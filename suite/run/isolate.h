@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// IsolatedJob: one piece of work in its own process, with a deadline. Whatever the device under
-// test does to that process (crashes, hangs, writes where it must not) costs this piece of work
-// only. The answer comes back over a pipe; what was done so far stands in shared memory, so that it
-// survives.
+// IsolatedJob: work in a process of its own, with a deadline. Whatever the device under test does
+// to that process (crashes, hangs, writes where it must not) costs this piece of work only. The
+// answer comes back over a pipe; what was done so far stands in shared memory, so that it survives.
+// A process may be kept for another piece of work, as long as nothing has happened to it.
 #pragma once
 
 #include <functional>
@@ -23,6 +23,8 @@ class FlightRecorder {
   FlightRecorder();  // throws boost::interprocess exceptions if there is no memory
   ~FlightRecorder();
   void Append(const std::string& line);
+  // Not while the writer may be at work.
+  void Clear();
   // All lines that were completed.
   std::string Text() const;
 
@@ -36,8 +38,10 @@ class IsolatedJob {
  public:
   // Runs in the child; what it returns is the answer.
   using Work = std::function<std::string(FlightRecorder&)>;
+  // The same for one request of several.
+  using Service = std::function<std::string(FlightRecorder&, uint64_t request)>;
 
-  // How the child ended.
+  // How a piece of work ended.
   struct Ending {
     std::optional<std::string> answer;  // complete, or nothing
     bool timed_out = false;             // it was killed at its deadline
@@ -50,7 +54,14 @@ class IsolatedJob {
 
   // Starts at once. kHarness if no process can be made.
   static Result<std::unique_ptr<IsolatedJob>> Start(Work work, Duration limit);
+  // A process that waits for requests: see Ask().
+  static Result<std::unique_ptr<IsolatedJob>> Serve(Service service);
   ~IsolatedJob();  // kills what still runs
+
+  // Has a process that waits (Serve(), or idle()) work on a request. kHarness if it cannot be told.
+  Result<> Ask(uint64_t request, Duration limit);
+  // Is there still a process, which waits for a request?
+  bool idle() const { return idle_; }
 
   // Readable when there is something for Advance() to do.
   int fd() const { return pipe_.get(); }
@@ -61,13 +72,20 @@ class IsolatedJob {
   Ending Wait();
 
  private:
-  IsolatedJob(Duration limit) : deadline_(Deadline::After(limit)) {}
+  IsolatedJob() = default;
+  Result<> Fork(const Service& service);
   Ending Finish(bool timed_out);
+  Ending TakeAnswer();
+  bool Complete() const;  // is the answer?
+  // What does not depend on how it ended.
+  Ending Collect();
 
-  Deadline deadline_;
+  Deadline deadline_ = Deadline::After(Duration{0});  // of the work at hand
   Clock::time_point start_ = Clock::now();
   FlightRecorder recorder_;
-  UniqueFd pipe_;  // the child's answer; after its end, the child itself as a pidfd
+  UniqueFd pipe_;      // the child's answer; after its end, the child itself as a pidfd
+  UniqueFd requests_;  // closed: no request follows the one at work
+  bool idle_ = false;
   bool at_end_ = false;
   UniqueFd output_;
   int pid_ = -1;

@@ -71,6 +71,70 @@ TEST(Isolate, ABigAnswerComesWhole) {
   EXPECT_EQ(*ending.answer, std::string(20 << 20, 'x'));
 }
 
+// A process that is kept: it counts its requests, prints, and does as it is told.
+std::unique_ptr<IsolatedJob> Keep() {
+  auto job = IsolatedJob::Serve([count = 0](FlightRecorder& recorder, uint64_t request) mutable {
+    recorder.Append(fmt::format("request {}", request));
+    std::printf("printed for %d\n", static_cast<int>(request));
+    std::fflush(stdout);
+    if (request == 99) ::raise(SIGKILL);
+    if (request == 98) Sleep();
+    return fmt::format("{} of {}", request, ++count);
+  });
+  EXPECT_TRUE(job);
+  return *std::move(job);
+}
+
+TEST(IsolateServe, OneProcessAnswersOneRequestAfterAnother) {
+  auto job = Keep();
+  for (int i = 1; i <= 3; ++i) {
+    EXPECT_TRUE(job->idle());
+    ASSERT_TRUE(job->Ask(10 + i, kLong));
+    EXPECT_FALSE(job->idle());
+    const auto ending = job->Wait();
+    EXPECT_EQ(ending.answer, fmt::format("{} of {}", 10 + i, i));
+    EXPECT_EQ(ending.recorded, fmt::format("request {}\n", 10 + i));
+    EXPECT_EQ(ending.output, fmt::format("printed for {}\n", 10 + i));
+  }
+}
+
+TEST(IsolateServe, WhatDiesOrHangsIsOverAndTold) {
+  auto crashing = Keep();
+  ASSERT_TRUE(crashing->Ask(1, kLong));
+  EXPECT_TRUE(crashing->Wait().answer);
+  ASSERT_TRUE(crashing->Ask(99, kLong));
+  const auto crash = crashing->Wait();
+  EXPECT_EQ(crash.answer, std::nullopt);
+  EXPECT_EQ(crash.how, "killed by signal 9 (Killed)");
+  EXPECT_EQ(crash.recorded, "request 99\n");
+  EXPECT_FALSE(crashing->idle());
+
+  auto hanging = Keep();
+  ASSERT_TRUE(hanging->Ask(98, kShort));
+  EXPECT_TRUE(hanging->Wait().timed_out);
+  EXPECT_FALSE(hanging->idle());
+}
+
+TEST(IsolateServe, OneThatDiedWhileItWaitedShowsAtTheNextRequest) {
+  auto job = IsolatedJob::Serve([](FlightRecorder&, uint64_t) {
+    if (::fork() == 0) {
+      ::kill(::getppid(), SIGKILL);
+      ::_exit(0);
+    }
+    return "answered";
+  });
+  ASSERT_TRUE(job);
+  ASSERT_TRUE((*job)->Ask(0, kLong));
+  EXPECT_EQ((*job)->Wait().answer, "answered");
+  // It dies some time now; a request that it does not answer is a death, not a hang.
+  IsolatedJob::Ending ending;
+  do {
+    ASSERT_TRUE((*job)->Ask(0, kLong));
+    ending = (*job)->Wait();
+  } while (ending.answer);
+  EXPECT_TRUE(ending.by_signal);
+}
+
 TEST(Isolate, ACrashIsNamedByItsSignal) {
   const auto ending = EndingOf([](FlightRecorder& recorder) -> std::string {
     recorder.Append("before");

@@ -10,14 +10,14 @@ namespace {
 
 constexpr size_t kTraceTail = 40;
 
-template <typename Run>
-Result<std::unique_ptr<IsolatedJob>> StartJob(Duration limit, RunOptions options, Run run) {
-  return IsolatedJob::Start(
-      [options, run](FlightRecorder& recorder) mutable {
-        options.before = [&](const std::string& line) { recorder.Append(line); };
-        return ToJson(run(options)).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-      },
-      limit);
+// Writes every step down before it is taken.
+RunOptions Recorded(RunOptions options, FlightRecorder& recorder) {
+  options.before = [&recorder](const std::string& line) { recorder.Append(line); };
+  return options;
+}
+
+std::string Answer(const CheckResult& result) {
+  return ToJson(result).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
 }  // namespace
@@ -25,16 +25,30 @@ Result<std::unique_ptr<IsolatedJob>> StartJob(Duration limit, RunOptions options
 Result<std::unique_ptr<IsolatedJob>> StartCheck(const Check& check, Attachment& attachment,
                                                 const DeviceFacts& facts, const RunOptions& options,
                                                 Duration limit) {
-  return StartJob(limit, options, [&check, &attachment, &facts](const RunOptions& run_options) {
-    return RunCheck(check, attachment, facts, run_options);
-  });
+  return IsolatedJob::Start(
+      [&check, &attachment, &facts, options](FlightRecorder& recorder) {
+        return Answer(RunCheck(check, attachment, facts, Recorded(options, recorder)));
+      },
+      limit);
+}
+
+Result<std::unique_ptr<IsolatedJob>> ServeChecks(const std::vector<const Check*>& checks,
+                                                 Attachment& attachment, const DeviceFacts& facts,
+                                                 const RunOptions& options) {
+  return IsolatedJob::Serve(
+      [&checks, &attachment, &facts, options](FlightRecorder& recorder, uint64_t index) {
+        attachment.RenewFromNowOn();
+        return Answer(RunCheck(*checks[index], attachment, facts, Recorded(options, recorder)));
+      });
 }
 
 Result<std::unique_ptr<IsolatedJob>> StartProgram(const Program& program, Attachment& attachment,
                                                   const RunOptions& options, Duration limit) {
-  return StartJob(limit, options, [&program, &attachment](const RunOptions& run_options) {
-    return RunProgram(program, attachment, run_options);
-  });
+  return IsolatedJob::Start(
+      [&program, &attachment, options](FlightRecorder& recorder) {
+        return Answer(RunProgram(program, attachment, Recorded(options, recorder)));
+      },
+      limit);
 }
 
 CheckResult ResultOf(const std::string& check_id, uint64_t seed,

@@ -10,6 +10,11 @@ namespace vitro {
 Result<std::unique_ptr<IsolatedJob>> StartCheck(const Check& check, Attachment& attachment,
                                                 const DeviceFacts& facts, const RunOptions& options,
                                                 Duration limit);
+// A process that runs `checks` by index as it is asked to, one after another, and renews the device
+// between them as far as the attachment can.
+Result<std::unique_ptr<IsolatedJob>> ServeChecks(const std::vector<const Check*>& checks,
+                                                 Attachment& attachment, const DeviceFacts& facts,
+                                                 const RunOptions& options);
 Result<std::unique_ptr<IsolatedJob>> StartProgram(const Program& program, Attachment& attachment,
                                                   const RunOptions& options, Duration limit);
 // The child's own result; or crash, hang or harness error with all that was recorded on the way.

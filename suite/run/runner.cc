@@ -4,6 +4,7 @@
 #include <poll.h>
 
 #include <algorithm>
+#include <deque>
 
 #include "suite/run/isolated_check.h"
 
@@ -13,8 +14,9 @@ namespace {
 constexpr int kTickMs = 100;
 
 struct Running {
-  const Check* check;
+  size_t index;  // of the check
   std::unique_ptr<IsolatedJob> job;
+  bool renewed;  // the device has served other checks
 };
 
 CheckResult NotAsked(const Check& check, const Inapplicable& why) {
@@ -25,43 +27,116 @@ CheckResult NotAsked(const Check& check, const Inapplicable& why) {
   return result;
 }
 
+bool IsClean(Outcome outcome) {
+  return outcome == Outcome::kPass || outcome == Outcome::kNotApplicable ||
+         outcome == Outcome::kNotObservable;
+}
+
+class Run {
+ public:
+  Run(const std::vector<const Check*>& checks, Attachment& attachment, const Probed& probed,
+      const RunnerOptions& options)
+      : checks_(checks), attachment_(attachment), probed_(probed), options_(options) {
+    for (size_t i = 0; i < checks.size(); ++i) waiting_.push_back(i);
+  }
+
+  Result<bool> Execute() {
+    while (!waiting_.empty() || !again_.empty() || !running_.empty()) {
+      VITRO_TRY(StartMore());
+      if (Stopped()) return false;  // what runs is ended by its destructor
+      Advance();
+      if (options_.tick) options_.tick();
+    }
+    return true;
+  }
+
+ private:
+  bool Full() const { return running_.size() >= std::max(1u, options_.jobs); }
+
+  Result<> StartMore() {
+    while (!again_.empty() && !Full()) {
+      const size_t index = again_.front();
+      again_.pop_front();
+      VITRO_TRY(Start(index, false));
+    }
+    while (!waiting_.empty() && !Full()) {
+      const size_t index = waiting_.front();
+      waiting_.pop_front();
+      const Check& check = *checks_[index];
+      if (auto why = WhyInapplicable(check, probed_.facts, probed_.abilities)) {
+        if (options_.finished) options_.finished(check, NotAsked(check, *why));
+        continue;
+      }
+      if (options_.started) options_.started(check);
+      VITRO_TRY(Start(index, MayRenew(check)));
+    }
+    return {};
+  }
+
+  // After hostile input a device is not what it was, and it should be fresh before.
+  bool MayRenew(const Check& check) const {
+    return attachment_.renewable() && !options_.fresh && !check.HasTag("hostile");
+  }
+
+  Result<> Start(size_t index, bool may_renew) {
+    Running next{index, nullptr, may_renew && !idle_.empty()};
+    if (next.renewed) {
+      next.job = std::move(idle_.back());
+      idle_.pop_back();
+    } else {
+      VITRO_ASSIGN(next.job, ServeChecks(checks_, attachment_, probed_.facts, options_.run));
+    }
+    VITRO_TRY(next.job->Ask(index, options_.limit));
+    running_.push_back(std::move(next));
+    return {};
+  }
+
+  bool Stopped() const {
+    std::vector<pollfd> fds = {{options_.stop_fd, POLLIN, 0}};
+    int timeout = running_.empty() ? 0 : kTickMs;
+    for (const Running& each : running_) {
+      fds.push_back({each.job->fd(), POLLIN, 0});
+      timeout = std::min(timeout, each.job->deadline().LeftMs());
+    }
+    ::poll(fds.data(), fds.size(), timeout);
+    return fds[0].revents != 0;
+  }
+
+  void Advance() {
+    std::erase_if(running_, [&](Running& each) {
+      auto ending = each.job->Advance();
+      if (!ending) return false;
+      Finish(each, *ending);
+      return true;
+    });
+  }
+
+  void Finish(Running& ended, const IsolatedJob::Ending& ending) {
+    const Check& check = *checks_[ended.index];
+    const CheckResult result = ResultOf(check.id, options_.run.seed, ending);
+    const bool clean = IsClean(result.outcome);
+    if (clean && ended.job->idle() && MayRenew(check)) idle_.push_back(std::move(ended.job));
+    // What a renewed device remembers must not be held against it.
+    if (!clean && ended.renewed)
+      again_.push_back(ended.index);
+    else if (options_.finished)
+      options_.finished(check, result);
+  }
+
+  const std::vector<const Check*>& checks_;
+  Attachment& attachment_;
+  const Probed& probed_;
+  const RunnerOptions& options_;
+  std::deque<size_t> waiting_, again_;  // indices of checks
+  std::vector<Running> running_;
+  std::vector<std::unique_ptr<IsolatedJob>> idle_;  // with a device that can be renewed
+};
+
 }  // namespace
 
 Result<bool> RunChecks(const std::vector<const Check*>& checks, Attachment& attachment,
                        const Probed& probed, const RunnerOptions& options) {
-  std::vector<Running> running;
-  size_t next = 0;
-  while (next < checks.size() || !running.empty()) {
-    while (next < checks.size() && running.size() < std::max(1u, options.jobs)) {
-      const Check& check = *checks[next++];
-      if (auto why = WhyInapplicable(check, probed.facts, probed.abilities)) {
-        if (options.finished) options.finished(check, NotAsked(check, *why));
-        continue;
-      }
-      if (options.started) options.started(check);
-      VITRO_ASSIGN(auto job,
-                   StartCheck(check, attachment, probed.facts, options.run, options.limit));
-      running.push_back({&check, std::move(job)});
-    }
-    std::vector<pollfd> fds = {{options.stop_fd, POLLIN, 0}};
-    int timeout = kTickMs;
-    for (const Running& each : running) {
-      fds.push_back({each.job->fd(), POLLIN, 0});
-      timeout = std::min(timeout, each.job->deadline().LeftMs());
-    }
-    if (running.empty()) timeout = 0;
-    ::poll(fds.data(), fds.size(), timeout);
-    if (fds[0].revents != 0) return false;  // what runs is ended by its destructor
-    std::erase_if(running, [&](Running& each) {
-      auto ending = each.job->Advance();
-      if (!ending) return false;
-      if (options.finished)
-        options.finished(*each.check, ResultOf(each.check->id, options.run.seed, *ending));
-      return true;
-    });
-    if (options.tick) options.tick();
-  }
-  return true;
+  return Run(checks, attachment, probed, options).Execute();
 }
 
 }  // namespace vitro

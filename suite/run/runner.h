@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Runner: the checks of a selection on one device, each in its own process, some at a time; every
-// result is handed on as soon as it is there.
+// Runner: the checks of a selection on one device, isolated from one another, some at a time; every
+// result is handed on as soon as it is there. Where a device is dear to start and can be renewed, a
+// process and its device serve one check after another for as long as they pass; what does not pass
+// there is asked again, of a fresh device, and only that answer counts.
 #pragma once
 
 #include <functional>
@@ -17,6 +19,7 @@ struct RunnerOptions {
   RunOptions run;
   Duration limit = std::chrono::seconds(10);  // for one check
   uint32_t jobs = 1;                          // at a time
+  bool fresh = false;  // a device of its own for every check, even where one can be renewed
   // Becomes readable when the run shall end early (Ctrl-C); -1 for none.
   int stop_fd = -1;
   std::function<void(const Check&)> started;

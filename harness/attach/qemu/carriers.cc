@@ -37,7 +37,7 @@ bool IsWidth(uint32_t width) { return width == 1 || width == 2 || width == 4 || 
 template <typename Base>
 class MachineCarrier : public Base {
  public:
-  MachineCarrier(std::unique_ptr<Machine> machine, unsigned first_line, unsigned last_line)
+  MachineCarrier(std::shared_ptr<Machine> machine, unsigned first_line, unsigned last_line)
       : machine_(std::move(machine)), first_line_(first_line), last_line_(last_line) {}
 
   std::string name() const override { return machine_->name(); }
@@ -71,7 +71,7 @@ class MachineCarrier : public Base {
   }
   Qtest& qtest() { return machine_->qtest(); }
 
-  std::unique_ptr<Machine> machine_;
+  std::shared_ptr<Machine> machine_;
 
  private:
   const unsigned first_line_, last_line_;
@@ -79,7 +79,7 @@ class MachineCarrier : public Base {
 
 class QemuPciFunction final : public MachineCarrier<PciFunction> {
  public:
-  QemuPciFunction(std::unique_ptr<Machine> machine, unsigned first_line, unsigned last_line)
+  QemuPciFunction(std::shared_ptr<Machine> machine, unsigned first_line, unsigned last_line)
       : MachineCarrier(std::move(machine), first_line, last_line) {
     for (unsigned slot = 0; slot < kMessageSlots; ++slot) *Word(SlotAddress(slot)) = kNoMessage;
     for (uint64_t at = kNowhere; at < kNowhere + 16; at += 4) *Word(at) = kNoMessage;
@@ -233,7 +233,7 @@ class QemuPciFunction final : public MachineCarrier<PciFunction> {
 
 class QemuMmioWindow final : public MachineCarrier<MmioWindow> {
  public:
-  QemuMmioWindow(std::unique_ptr<Machine> machine, uint64_t base, unsigned line)
+  QemuMmioWindow(std::shared_ptr<Machine> machine, uint64_t base, unsigned line)
       : MachineCarrier(std::move(machine), line, line), base_(base) {}
 
   Result<uint64_t> Read(uint64_t offset, uint32_t width) override {
@@ -259,7 +259,7 @@ class QemuMmioWindow final : public MachineCarrier<MmioWindow> {
 
 }  // namespace
 
-Result<std::unique_ptr<PciFunction>> OpenPciFunction(std::unique_ptr<Machine> machine,
+Result<std::unique_ptr<PciFunction>> OpenPciFunction(std::shared_ptr<Machine> machine,
                                                      const std::string& board, unsigned devfn,
                                                      bool behind_port) {
   const bool pc = board == "pc";
@@ -269,7 +269,7 @@ Result<std::unique_ptr<PciFunction>> OpenPciFunction(std::unique_ptr<Machine> ma
   return function;
 }
 
-Result<std::unique_ptr<MmioWindow>> OpenMmioWindow(std::unique_ptr<Machine> machine) {
+Result<std::unique_ptr<MmioWindow>> OpenMmioWindow(std::shared_ptr<Machine> machine) {
   // The board gives its slots away from the last one on.
   for (unsigned slot = kMmioSlots; slot-- > 0;) {
     const uint64_t base = kMmioBase + uint64_t{mmio::kWindowBytes} * slot;

@@ -18,10 +18,10 @@ inline constexpr unsigned kDeviceSlot = 4, kPortSlot = 5;
 
 // The function at `devfn` (slot * 8 + function) of the root bus or, if `behind_port`, of the bus
 // behind the root port at kPortSlot, which is brought up. kAttach if there is none.
-Result<std::unique_ptr<PciFunction>> OpenPciFunction(std::unique_ptr<Machine> machine,
+Result<std::unique_ptr<PciFunction>> OpenPciFunction(std::shared_ptr<Machine> machine,
                                                      const std::string& board, unsigned devfn,
                                                      bool behind_port);
 // The first device's window on a microvm board. kAttach if there is none.
-Result<std::unique_ptr<MmioWindow>> OpenMmioWindow(std::unique_ptr<Machine> machine);
+Result<std::unique_ptr<MmioWindow>> OpenMmioWindow(std::shared_ptr<Machine> machine);
 
 }  // namespace vitro::qemu

@@ -156,7 +156,7 @@ Result<> Machine::MakeArguments(const MachinePlan& plan, const GuestMemory& memo
            "none"};
   if (plan.machine == "microvm")
     argv_.insert(argv_.end(), {"-global", "virtio-mmio.force-legacy=false"});
-  if (stimulus_ != Stimulus::kNone) {
+  if (stimulus_ != Stimulus::kNone || plan.renewable) {
     VITRO_ASSIGN(const int qmp_fd, MakeChannel(qmp_socket_));
     argv_.insert(argv_.end(), {"-chardev", fmt::format("socket,id=qmp,fd={}", qmp_fd), "-mon",
                                "chardev=qmp,mode=control"});
@@ -192,6 +192,9 @@ Result<std::unique_ptr<Machine>> Machine::Start(const MachinePlan& plan,
   m.stimulus_ = plan.back_end.stimulus;
   m.why_no_stimulus_ = plan.back_end.why_no_stimulus;
   m.steps_clock_ = plan.accelerator == "qtest";
+  // What the user has added, or what is behind a daemon, may remember.
+  m.renewable_ = plan.renewable && plan.arguments.empty() && !plan.back_end.daemon;
+  m.memory_.Reset(fcntl(memory.fd(), F_DUPFD_CLOEXEC, 3));
 
   void* low = mmap(nullptr, kLowBytes, PROT_READ | PROT_WRITE, MAP_SHARED, memory.fd(), 0);
   if (low == MAP_FAILED)
@@ -201,11 +204,9 @@ Result<std::unique_ptr<Machine>> Machine::Start(const MachinePlan& plan,
   for (const std::string& word : plan.back_end.arguments)
     disk = disk || word.find("{disk}") != std::string::npos;
   if (disk) {
-    // The same for every device: made once.
-    static const Bytes content = Pattern(0, kDiskBytes);
-    VITRO_ASSIGN(UniqueFd file, MemoryFile("vitro-disk", kDiskBytes));
-    VITRO_TRY(WriteAll(file.get(), content));
-    VITRO_ASSIGN(const int fd, m.Pass(std::move(file)));
+    VITRO_ASSIGN(m.disk_file_, MemoryFile("vitro-disk", kDiskBytes));
+    VITRO_TRY(m.FillDisk());
+    VITRO_ASSIGN(const int fd, m.Pass(UniqueFd(fcntl(m.disk_file_.get(), F_DUPFD_CLOEXEC, 3))));
     m.disk_ = PathOf(fd);
   }
   if (plan.back_end.daemon) VITRO_TRY(m.StartDaemon());
@@ -241,6 +242,29 @@ Result<std::unique_ptr<Machine>> Machine::Start(const MachinePlan& plan,
                 words.empty() ? "" : "; it printed: ", words);
   }
   return machine;
+}
+
+Result<> Machine::FillDisk() {
+  if (!disk_file_) return {};
+  // The same for every device: made once.
+  static const Bytes content = Pattern(0, kDiskBytes);
+  return WriteAll(disk_file_.get(), content);
+}
+
+bool Machine::Renew(GuestMemory& memory) {
+  // A stimulus has changed what is behind the device.
+  if (!renewable_ || stimuli_ != 0) return false;
+  return Reset(memory).has_value() && process_->Running();
+}
+
+Result<> Machine::Reset(GuestMemory& memory) {
+  VITRO_TRY(qmp_->Execute("system_reset"));
+  VITRO_TRY(qmp_->Await("RESET"));
+  VITRO_TRY(memory.Become(memory_.get()));
+  VITRO_TRY(FillDisk());
+  VITRO_TRY(Turn());
+  qtest_->TakeRises(0, Qtest::kLines - 1);
+  return {};
 }
 
 std::string Machine::Lost() {

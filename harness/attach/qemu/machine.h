@@ -30,6 +30,7 @@ struct MachinePlan {
   std::vector<std::string> arguments;  // the user's own
   BackEnd back_end;
   Duration timeout = std::chrono::seconds(5);  // for any one answer, and for the start
+  bool renewable = false;                      // Renew() will be asked for
 };
 
 class Machine {
@@ -42,6 +43,10 @@ class Machine {
   Machine(const Machine&) = delete;
   Machine& operator=(const Machine&) = delete;
   ~Machine();
+
+  // Resets the whole machine, as if its power had been off, and lets it and `memory` have the same
+  // memory again. False, and nothing can be said of the machine, where something may be left over.
+  bool Renew(GuestMemory& memory);
 
   const std::string& name() const { return name_; }
   Qtest& qtest() { return *qtest_; }
@@ -63,6 +68,9 @@ class Machine {
  private:
   Machine() = default;
   Result<> StartDaemon();
+  Result<> Reset(GuestMemory& memory);
+  // The disk as it is at the start, where there is one.
+  Result<> FillDisk();
   Result<> MakeArguments(const MachinePlan& plan, const GuestMemory& memory);
   // Passes something happening or `at_most`, whatever comes first, and takes it in.
   Result<> Watch(Duration at_most);
@@ -80,6 +88,8 @@ class Machine {
   std::string why_no_stimulus_;
   uint64_t stimuli_ = 0;
 
+  bool renewable_ = false;
+  UniqueFd memory_, disk_file_;
   uint8_t* low_memory_ = nullptr;
   std::unique_ptr<ScratchDirectory> scratch_;
   std::vector<std::string> argv_;

@@ -60,8 +60,16 @@ class QemuAttachment : public Attachment {
   const AttachString& string() const override { return string_; }
   bool independent() const override { return true; }
 
+  bool renewable() const override { return true; }
+  void RenewFromNowOn() override { config_.plan.renewable = true; }
+
   Result<std::unique_ptr<Transport>> Attach(GuestMemory& memory) override {
-    VITRO_ASSIGN(auto machine, Machine::Start(config_.plan, memory));
+    // Nobody but us has it when its transport has ended.
+    std::shared_ptr<Machine> machine = std::exchange(kept_, nullptr);
+    if (machine == nullptr || machine.use_count() != 1 || !machine->Renew(memory)) {
+      VITRO_ASSIGN(machine, Machine::Start(config_.plan, memory));
+    }
+    if (config_.plan.renewable) kept_ = machine;
     if (config_.plan.machine == "microvm") {
       VITRO_ASSIGN(auto window, qemu::OpenMmioWindow(std::move(machine)));
       VITRO_ASSIGN(auto transport, MmioTransport::Create(std::move(window), config_.mmio));
@@ -76,6 +84,7 @@ class QemuAttachment : public Attachment {
  private:
   AttachString string_;
   QemuConfig config_;
+  std::shared_ptr<Machine> kept_;  // the last one, if it may be renewed
 };
 
 // "4", "04.1", "0x4": slot and function as the property addr= has them.

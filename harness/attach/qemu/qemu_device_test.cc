@@ -322,6 +322,49 @@ TEST(RawWindow, ReadsABlockAndSeesTheLine) {
   EXPECT_NE(w.Read(mmio::kInterruptStatus, 4).value() & mmio::kInterruptConfigChange, 0u);
 }
 
+TEST(Renewal, GivesADeviceAsAfterPowerOn) {
+  MachinePlan plan = PlanOf("virtio-blk-device", "microvm");
+  plan.renewable = true;
+  auto memory = GuestMemory::CreateDefault().value();
+  const uint64_t base = memory.regions().front().range.address;
+  auto started = Machine::Start(plan, memory);
+  ASSERT_OK(started);
+  std::shared_ptr<Machine> machine = *std::move(started);
+  for (int round = 0; round < 3; ++round) {
+    // Every round has memory of its own, which the device must come to share.
+    auto fresh = GuestMemory::CreateDefault().value();
+    ASSERT_TRUE(memory.Write(base, Bytes{1, 2, 3}));
+    ASSERT_TRUE(machine->Renew(fresh));
+    EXPECT_EQ(fresh.Read(base, 3).value(), Bytes(3));
+    auto window = OpenMmioWindow(machine);
+    ASSERT_OK(window);
+    EXPECT_EQ((*window)->Read(mmio::kStatus, 4).value(), 0u);
+    EXPECT_EQ((*window)->TakeLineRises(), 0u);
+    EXPECT_FALSE((*window)->LineAsserted().value());
+    for (uint64_t status : {1, 3}) ASSERT_OK((*window)->Write(mmio::kStatus, 4, status));
+    ASSERT_OK(fresh.Write(base, Bytes{8, 9}));
+    EXPECT_EQ(machine->qtest().AskNumber(fmt::format("readw {:#x}\n", base)).value(), 0x0908u);
+  }
+}
+
+TEST(Renewal, IsRefusedWhereSomethingMayBeLeftOver) {
+  MachinePlan plan = PlanOf("virtio-blk-device", "microvm");
+  auto memory = GuestMemory::CreateDefault().value();
+  auto unasked = Machine::Start(plan, memory);
+  ASSERT_OK(unasked);
+  EXPECT_FALSE((*unasked)->Renew(memory));
+  plan.renewable = true;
+  auto changed = Machine::Start(plan, memory);
+  ASSERT_OK(changed);
+  EXPECT_TRUE((*changed)->Renew(memory));
+  ASSERT_OK((*changed)->StimulateConfigChange());
+  EXPECT_FALSE((*changed)->Renew(memory)) << "the disk has grown";
+  auto dead = Machine::Start(plan, memory);
+  ASSERT_OK(dead);
+  (*dead)->KillForTest();
+  EXPECT_FALSE((*dead)->Renew(memory));
+}
+
 // Each kind of stimulus reaches the driver as a configuration change notification.
 class Stimuli : public testing::TestWithParam<const char*> {};
 

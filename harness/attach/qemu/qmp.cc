@@ -10,7 +10,7 @@ tl::unexpected<Error> Qmp::Lost(std::string why) {
   return Fail(ErrorKind::kDeviceLost, "{}", broken_);
 }
 
-Result<json> Qmp::NextAnswer(Deadline deadline, const std::string& to) {
+Result<json> Qmp::Next(Deadline deadline, const std::string& to) {
   for (;;) {
     stream_.Fill();
     while (auto line = stream_.Next()) {
@@ -18,7 +18,9 @@ Result<json> Qmp::NextAnswer(Deadline deadline, const std::string& to) {
       json object = json::parse(*line, nullptr, false);
       if (!object.is_object())
         return Lost(fmt::format("the monitor answered '{}' to '{}'", line->substr(0, 80), to));
-      if (!object.contains("event")) return object;
+      if (object.contains("event") && object["event"].is_string())
+        ++events_[object["event"].get<std::string>()];
+      return object;
     }
     if (stream_.closed()) return Lost(lost_());
     if (deadline.Passed())
@@ -26,6 +28,20 @@ Result<json> Qmp::NextAnswer(Deadline deadline, const std::string& to) {
                   std::chrono::duration_cast<milliseconds>(timeout_).count());
     stream_.Wait(deadline);
   }
+}
+
+Result<json> Qmp::NextAnswer(Deadline deadline, const std::string& to) {
+  for (;;) {
+    VITRO_ASSIGN(json object, Next(deadline, to));
+    if (!object.contains("event")) return object;
+  }
+}
+
+Result<> Qmp::Await(const std::string& event) {
+  const Deadline deadline = Deadline::After(timeout_);
+  while (events_[event] == 0) VITRO_TRY(Next(deadline, event));
+  --events_[event];
+  return {};
 }
 
 Result<json> Qmp::Execute(const std::string& command, json arguments) {
