@@ -218,6 +218,14 @@ bool RowSpace::Possible(const Row& row) const {
                                 [&](const Diagram& diagram) { return diagram.Possible(row); });
 }
 
+bool RowSpace::StillPossible(const Row& row, const Settings& decided) const {
+  size_t checked = kLoose;
+  return std::all_of(decided.begin(), decided.end(), [&](const Setting& setting) {
+    const size_t before = std::exchange(checked, diagram_of_[setting.parameter]);
+    return before == checked || StillPossible(row, setting.parameter);
+  });
+}
+
 std::optional<Row> RowSpace::Complete(Row row, const Row& wish) const {
   if (empty_) return std::nullopt;
   for (const Diagram& diagram : diagrams_)

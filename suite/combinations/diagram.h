@@ -80,7 +80,8 @@ class RowSpace {
   RowCount CountRows() const;
 
   bool Possible(const Row& row) const;
-  // The same, if it was possible before this parameter was decided.
+  // The same, if it was possible before these parameters were decided.
+  bool StillPossible(const Row& row, const Settings& decided) const;
   bool StillPossible(const Row& row, unsigned parameter) const {
     return diagram_of_[parameter] == kLoose || diagrams_[diagram_of_[parameter]].Possible(row);
   }
