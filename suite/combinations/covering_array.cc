@@ -89,7 +89,7 @@ bool Ipog::Start() {
   // Each of these rows will be looked at for each choice of parameters: what is sure to take too
   // long is not begun.
   return columns_.size() == strength_ ||
-         work_ + Extending(Tuples::Choices(columns_.size(), strength_)) <= limits_.max_work;
+         CoverWork(columns_.size(), strength_, rows_.size()) <= limits_.max_work;
 }
 
 bool Ipog::Add(size_t column) {
@@ -115,11 +115,10 @@ void Ipog::Extend(const Tuples& tuples, unsigned parameter) {
     std::vector<uint64_t> gain(values);
     of_row.clear();
     row[parameter] = 0;
-    for (size_t choice = 0; choice < tuples.choices(); ++choice)
-      if (const auto tuple = tuples.In(row, choice)) {
-        of_row.push_back(*tuple);
-        for (unsigned value = 0; value < values; ++value) gain[value] += open_[*tuple + value];
-      }
+    tuples.ForEach(row, [&](size_t, size_t tuple) {
+      of_row.push_back(tuple);
+      for (unsigned value = 0; value < values; ++value) gain[value] += open_[tuple + value];
+    });
     std::optional<unsigned> best;
     const size_t from = Pick(values);
     for (unsigned i = 0; i < values; ++i) {
@@ -203,8 +202,7 @@ void Ipog::Reduce() {
     const size_t before = rows_.size();
     work += choices * rows_.size();
     std::vector<uint16_t> times(tuples.count());
-    for (const Row& row : rows_)
-      for (size_t choice = 0; choice < tuples.choices(); ++choice) ++times[*tuples.In(row, choice)];
+    for (const Row& row : rows_) tuples.ForEach(row, [&](size_t, size_t tuple) { ++times[tuple]; });
     std::shuffle(rows_.begin(), rows_.end(), random_);
     for (Row& row : rows_) Loosen(tuples, times, row);
     while (Merge()) {
@@ -217,14 +215,15 @@ void Ipog::Reduce() {
 // Keeps what this row alone covers.
 void Ipog::Loosen(const Tuples& tuples, std::vector<uint16_t>& times, Row& row) {
   std::vector<char> needed(row.size());
-  for (size_t choice = 0; choice < tuples.choices(); ++choice)
-    if (times[*tuples.In(row, choice)] == 1)
-      for (unsigned i = 0; i < tuples.size(); ++i) needed[tuples.Chosen(choice)[i]] = true;
+  tuples.ForEach(row, [&](size_t choice, size_t tuple) {
+    if (times[tuple] != 1) return;
+    for (unsigned i = 0; i < tuples.size(); ++i) needed[tuples.Chosen(choice)[i]] = true;
+  });
   Row loose = row;
   for (size_t i = 0; i < row.size(); ++i)
     if (!needed[i]) loose[i] = kAny;
-  for (size_t choice = 0; choice < tuples.choices(); ++choice)
-    if (!tuples.In(loose, choice)) --times[*tuples.In(row, choice)];
+  tuples.ForEach(row, [&](size_t, size_t tuple) { --times[tuple]; });
+  tuples.ForEach(loose, [&](size_t, size_t tuple) { ++times[tuple]; });
   row = std::move(loose);
 }
 
@@ -247,6 +246,10 @@ bool Ipog::Merge() {
 }
 
 }  // namespace
+
+uint64_t CoverWork(uint64_t parameters, unsigned strength, uint64_t rows) {
+  return Tuples::Choices(parameters, strength) * rows * strength;
+}
 
 std::optional<std::vector<Row>> Cover(const RowSpace& space, unsigned strength,
                                       const CoverLimits& limits) {

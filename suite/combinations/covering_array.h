@@ -15,10 +15,13 @@ namespace vitro {
 
 inline constexpr unsigned kLeastStrength = 2, kMostStrength = 6;
 
+// Steps that it takes, for so many parameters and if so many rows come out.
+uint64_t CoverWork(uint64_t parameters, unsigned strength, uint64_t rows);
+
 struct CoverLimits {
   uint64_t max_rows = UINT64_MAX;
   // In steps of a few nanoseconds: what would take more is given up, mostly before it is begun.
-  uint64_t max_work = 2'000'000'000;
+  uint64_t max_work = 3'000'000'000;
   uint64_t seed = 1;  // the same seed, the same rows
 };
 
@@ -26,6 +29,7 @@ struct CoverLimits {
 // rows. nullopt if it cannot be done within the limits.
 std::optional<std::vector<Row>> Cover(const RowSpace& space, unsigned strength,
                                       const CoverLimits& limits = {});
+// The same for feature bits.
 std::optional<std::vector<FeatureSet>> CoverFeatures(const FeatureSpace& space, unsigned strength,
                                                      const CoverLimits& limits = {});
 

@@ -45,6 +45,22 @@ TEST(CoveringArray, PairwiseModelsAreAsSmallAsPublished) {
   EXPECT_LE(RowsOf(Mixed({{10, 20}}), 2), Near(212, 210));
 }
 
+// What PICT 3.7.4 makes of the same models, by `pict MODEL /o:3`.
+TEST(CoveringArray, TriplesAreAsFewAsThoseOfPict) {
+  EXPECT_LE(RowsOf(Mixed({{3, 6}}), 3), Near(47, 47));
+  EXPECT_LE(RowsOf(Mixed({{4, 6}}), 3), Near(111, 111));
+  EXPECT_LE(RowsOf(Mixed({{5, 6}}), 3), Near(217, 217));
+  EXPECT_LE(RowsOf(Mixed({{3, 13}}), 3), Near(74, 74));
+  EXPECT_LE(RowsOf(Mixed({{2, 16}}), 3), Near(23, 23));
+  EXPECT_LE(RowsOf(Mixed({{2, 32}}), 3), Near(33, 33));
+}
+
+// The parameters of TCAS, which papers on IPOG compare tools by: Lei, Kacker, Kuhn, Okun and
+// Lawrence, 2007. 400 rows are theirs, and the fewest there can be: 10 * 10 * 4. PICT makes 406.
+TEST(CoveringArray, TriplesOfTcas) {
+  EXPECT_LE(RowsOf(Mixed({{10, 2}, {4, 1}, {3, 2}, {2, 7}}), 3), Near(400, 406));
+}
+
 Model RandomModel(unsigned seed) {
   std::mt19937 random(seed);
   Model model;

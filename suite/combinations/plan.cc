@@ -10,8 +10,12 @@ namespace vitro {
 namespace {
 
 std::string Grouped(uint64_t number) {
-  std::string text = fmt::format("{}", number);
-  for (size_t end = text.size(); end > 3; end -= 3) text.insert(end - 3, ",");
+  const std::string digits = fmt::format("{}", number);
+  std::string text;
+  for (size_t i = 0; i < digits.size(); ++i) {
+    if (i > 0 && (digits.size() - i) % 3 == 0) text += ',';
+    text += digits[i];
+  }
   return text;
 }
 
@@ -32,6 +36,7 @@ void AddNew(const std::vector<FeatureSet>& more, uint64_t most, std::vector<Feat
 
 struct Array {
   unsigned strength = 0;
+  bool too_much_work = false;  // to make the next strength
   std::vector<FeatureSet> sets;
 };
 
@@ -41,11 +46,15 @@ Array StrongestOf(const FeatureSpace& space, uint64_t most, CoverLimits limits) 
   const size_t free = space.free_bits().size();
   for (unsigned strength = kLeastStrength; strength <= std::min<size_t>(kMostStrength, free);
        ++strength) {
+    // The next strength holds this one twice over, with any one bit on and with it off; about
+    // thrice is usual.
+    const size_t rows = best.sets.size();
+    if (rows > most / 2) break;
+    best.too_much_work = CoverWork(free, strength, 3 * rows) > limits.max_work;
+    if (best.too_much_work) break;
     auto sets = CoverFeatures(space, strength, limits);
     if (!sets || sets->size() > most) break;
-    best = {strength, std::move(*sets)};
-    // The next strength holds this one twice over: with any one bit on, and with it off.
-    if (best.sets.size() > most / 2) break;
+    best = {strength, false, std::move(*sets)};
   }
   return best;
 }
@@ -101,6 +110,8 @@ Plan PlanCombinations(const FeatureSpace& space, uint64_t budget, CoverLimits li
   if (plan.sets.size() > rows)
     plan.sentence += fmt::format(", plus {} of none, all, singles and all-but-one",
                                  Grouped(plan.sets.size() - rows));
+  if (array.too_much_work)
+    plan.sentence += fmt::format("; strength {} would take too long to make", plan.strength + 1);
   return plan;
 }
 

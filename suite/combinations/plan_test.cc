@@ -48,7 +48,7 @@ TEST(Plan, TheHighestStrengthThatFits) {
   const FeatureSpace space = NetSpace32();
   const FeatureSet offered = NetBits() - FeatureSet{2, 3, 15, 20, 50, 59, 62, 63, 69, 70};
   unsigned before = 0;
-  for (uint64_t budget : {100, 200, 1000}) {
+  for (uint64_t budget : {80, 150, 400}) {
     const Plan plan = PlanCombinations(space, budget);
     SCOPED_TRACE(plan.sentence);
     ExpectSound(space, plan, budget);
@@ -72,6 +72,14 @@ TEST(Plan, TheSentenceSaysWhatIsTried) {
   const Plan large = PlanCombinations(FeatureSpace(UpTo(100), {}, {}), 300);
   EXPECT_GE(large.strength, 2u);
   EXPECT_THAT(large.sentence, testing::HasSubstr(" of more than 2^64 valid sets"));
+}
+
+TEST(Plan, WhatWouldTakeTooLongIsSaid) {
+  CoverLimits limits;
+  limits.max_work = 1'000'000;
+  const Plan plan = PlanCombinations(NetSpace(), 100'000, limits);
+  EXPECT_EQ(plan.strength, 2u);
+  EXPECT_THAT(plan.sentence, testing::EndsWith("; strength 3 would take too long to make"));
 }
 
 TEST(Plan, ASmallBudgetPrefersPairsToCorners) {

@@ -55,7 +55,7 @@ TEST(Shrink, FindsPlantedInteractions) {
   const FeatureSpace space = SmallNet();
   std::mt19937 random(1);
   for (size_t bits = 1; bits <= 3; ++bits)
-    for (int i = 0; i < 60; ++i) {
+    for (int i = 0; i < 40; ++i) {
       const Planted planted = RandomPlanted(space, bits, random);
       SCOPED_TRACE(testing::Message() << bits << " bits, case " << i << ": on " << std::hex
                                       << planted.on.word(0) << " off " << planted.off.word(0));

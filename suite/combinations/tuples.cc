@@ -12,7 +12,9 @@ Tuples::Tuples(const Model& model, const std::vector<unsigned>& parameters, unsi
   if (size > n) return;
   std::vector<size_t> at(size);
   std::iota(at.begin(), at.end(), size_t{0});
+  size_t turn = 1;
   for (;;) {
+    common_.push_back(static_cast<uint8_t>(turn - 1));
     size_t tuples = also ? values_[*also] : 1;
     for (size_t i : at) {
       chosen_.push_back(static_cast<uint16_t>(parameters[i]));
@@ -21,7 +23,7 @@ Tuples::Tuples(const Model& model, const std::vector<unsigned>& parameters, unsi
     if (also) chosen_.push_back(static_cast<uint16_t>(*also));
     first_.push_back(count_);
     count_ += tuples;
-    size_t turn = size;
+    turn = size;
     while (turn > 0 && at[turn - 1] == n - size + turn - 1) --turn;
     if (turn == 0) return;
     std::iota(at.begin() + static_cast<std::ptrdiff_t>(turn) - 1, at.end(), at[turn - 1] + 1);

@@ -3,6 +3,8 @@
 // of covering arrays uses it; what verifies them must not.
 #pragma once
 
+#include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -22,16 +24,22 @@ class Tuples {
 
   size_t choices() const { return first_.size(); }
   size_t count() const { return count_; }
-  // The tuple of the choice in `row`; nullopt if not all of it is decided.
-  std::optional<size_t> In(const Row& row, size_t choice) const {
-    size_t index = 0;
-    const uint16_t* const chosen = &chosen_[choice * size_];
-    for (unsigned i = 0; i < size_; ++i) {
-      const uint16_t value = row[chosen[i]];
-      if (value == kAny) return std::nullopt;
-      index = index * values_[chosen[i]] + value;
+  // f(choice, tuple) for each choice all of which is decided in `row`.
+  template <typename F>
+  void ForEach(const Row& row, const F& f) const {
+    // The tuple's number, in mixed radix, of so many parameters of the choice; the next choice
+    // mostly has the first of them in common.
+    std::array<size_t, kMostSize + 1> number = {};
+    unsigned decided = 0;
+    for (size_t choice = 0; choice < choices(); ++choice) {
+      const uint16_t* const chosen = Chosen(choice);
+      decided = std::min<unsigned>(decided, common_[choice]);
+      while (decided < size_ && row[chosen[decided]] != kAny) {
+        number[decided + 1] = number[decided] * values_[chosen[decided]] + row[chosen[decided]];
+        ++decided;
+      }
+      if (decided == size_) f(choice, first_[choice] + number[size_]);
     }
-    return first_[choice] + index;
   }
   const uint16_t* Chosen(size_t choice) const { return &chosen_[choice * size_]; }
   unsigned size() const { return size_; }
@@ -45,10 +53,13 @@ class Tuples {
   static uint64_t Choices(uint64_t parameters, unsigned size);
 
  private:
+  static constexpr size_t kMostSize = 8;
+
   unsigned size_;
   std::vector<unsigned> values_;
-  std::vector<uint16_t> chosen_;
-  std::vector<size_t> first_;
+  std::vector<uint16_t> chosen_;  // of each choice, `size_` parameters
+  std::vector<uint8_t> common_;   // of each choice, how many come first in the one before, too
+  std::vector<size_t> first_;     // of each choice, its first tuple
   size_t count_ = 0;
 };
 
