@@ -45,7 +45,8 @@ TEST(CoveringArray, PairwiseModelsAreAsSmallAsPublished) {
   EXPECT_LE(RowsOf(Mixed({{10, 20}}), 2), Near(212, 210));
 }
 
-// What PICT 3.7.4 makes of the same models, by `pict MODEL /o:3`.
+// What PICT (github.com/microsoft/pict, c3dad2b, of January 2026) makes of the same models, by
+// `pict MODEL /o:3`.
 TEST(CoveringArray, TriplesAreAsFewAsThoseOfPict) {
   EXPECT_LE(RowsOf(Mixed({{3, 6}}), 3), Near(47, 47));
   EXPECT_LE(RowsOf(Mixed({{4, 6}}), 3), Near(111, 111));

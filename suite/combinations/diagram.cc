@@ -98,6 +98,8 @@ Diagram::Node Diagram::Build(uint32_t level, Rest rest, Builder& builder) {
   if (!rest.empty() && rest.front().empty()) return kDead;
   if (level == parameters_.size()) return kEnd;
   Simplify(rest);
+  while (DropCertain(rest)) Simplify(rest);
+  if (!rest.empty() && rest.front().empty()) return kDead;
   const auto key = std::pair(level, rest);
   if (const auto known = builder.built.find(key); known != builder.built.end())
     return known->second;
@@ -118,6 +120,21 @@ Diagram::Node Diagram::Build(uint32_t level, Rest rest, Builder& builder) {
   const Node node = AddNode(level, children, builder);
   builder.built.emplace(key, node);
   return node;
+}
+
+// A parameter of two values that may not have one of them has the other: whether it does is no
+// question any more.
+bool Diagram::DropCertain(Rest& rest) const {
+  Settings certain;
+  for (const Settings& settings : rest)
+    if (settings.size() == 1 && values_[settings[0].parameter] == 2)
+      certain.push_back({settings[0].parameter, 1 - settings[0].value});
+  size_t dropped = 0;
+  for (Settings& settings : rest)
+    dropped += std::erase_if(settings, [&](const Setting& setting) {
+      return std::find(certain.begin(), certain.end(), setting) != certain.end();
+    });
+  return dropped > 0;
 }
 
 Diagram::Node Diagram::AddNode(uint32_t level, const std::vector<Node>& children,

@@ -59,6 +59,7 @@ class Diagram {
   void Order(const Model& model, const std::vector<unsigned>& parameters,
              const std::vector<Settings>& forbidden);
   Node Build(uint32_t level, Rest rest, Builder& builder);
+  bool DropCertain(Rest& rest) const;
   Node AddNode(uint32_t level, const std::vector<Node>& children, Builder& builder);
 
   std::vector<unsigned> parameters_, values_;  // by level

@@ -58,7 +58,7 @@ struct RandomCase {
       if (random() % 8) offered.Add(bit);
     for (unsigned bit = 0; bit < bits; ++bit)
       if (offered.Has(bit) && random() % 10 == 0) always.Add(bit);
-    for (unsigned n = random() % 9; n > 0; --n) {
+    for (unsigned n = random() % (seed % 2 ? 9 : 20); n > 0; --n) {
       FeatureRule rule;
       for (unsigned i = random() % 4; i > 0; --i) rule.all.push_back(random() % bits);
       for (unsigned i = random() % 4; i > 0; --i) rule.any.push_back(random() % bits);
@@ -100,7 +100,7 @@ TEST(FeatureSpace, AgreesWithTryingEverySet) {
     several += valid.size() > 1;
   }
   EXPECT_GT(none, 20u) << "the cases are of every kind";
-  EXPECT_GT(several, 300u);
+  EXPECT_GT(several, 200u);
 }
 
 TEST(FeatureSpace, NearestIsNearest) {
