@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Profile: a device type as data (chapter 5; "Creating New Device Types" for new ones). It is written
-// in TOML; profile_parser.h says how, and refuses what is not in order. A profile says what is true
-// of every device of the type; which part of it a given device has follows from its feature bits.
+// Profile: a device type as data (chapter 5; "Creating New Device Types" for new ones). It is
+// written in TOML; profile_parser.h says how, and refuses what is not in order. A profile says what
+// is true of every device of the type; which part of it a given device has follows from its feature
+// bits.
 #pragma once
 
 #include <cstdint>
@@ -43,9 +44,9 @@ enum class FieldCommit {
   kLater,      // never by the write: at another moment, which `commit_when` names
 };
 enum class FieldChanges {
-  kNever,      // constant from reset to reset
-  kByDriver,   // only as the driver's own writes and requests have it
-  kByDevice,   // at any time, with a configuration change notification (3.2.1)
+  kNever,     // constant from reset to reset
+  kByDriver,  // only as the driver's own writes and requests have it
+  kByDevice,  // at any time, with a configuration change notification (3.2.1)
 };
 struct ProfileField {
   std::string name;
@@ -69,7 +70,8 @@ struct ProfileField {
 
 enum class QueueDirection {
   kToDevice,    // buffers with device-readable parts only
-  kFromDevice,  // buffers with device-writable parts only, used when the device has something to say
+  kFromDevice,  // buffers with device-writable parts only, used when the device has something to
+                // say
   kRequests,    // the driver asks, the device answers
 };
 struct ProfileQueue {
@@ -91,7 +93,8 @@ struct ProfilePart {
   uint32_t width = 0;       // bytes of an integer (little-endian), or 0 for bytes
   uint32_t length = 0;      // bytes, where width is 0
   FeatureCondition exists;  // left out of the request without them
-  // Readable integers: what may be sent. Writable integers: what a right answer is; empty: anything.
+  // Readable integers: what may be sent. Writable integers: what a right answer is; empty:
+  // anything.
   std::vector<std::pair<uint64_t, uint64_t>> values;
   // Writable bytes: those of this readable part, each XOR `mask`; empty: anything.
   std::string echo_of;
@@ -106,8 +109,8 @@ struct ProfileRequest {
   std::vector<ProfilePart> readable, writable;
   // Used length that is right for it, within [least, all of writable].
   std::optional<uint32_t> least_length;
-  // Asking does not change what others are answered, and it may be asked in any state: the checks of
-  // virtqueues may use it.
+  // Asking does not change what others are answered, and it may be asked in any state: the checks
+  // of virtqueues may use it.
   bool harmless = false;
   int line = 0;
 };
@@ -115,10 +118,10 @@ struct ProfileRequest {
 struct Profile {
   std::string file;  // for messages
   uint32_t id = 0;   // device type
-  std::string name;  // one word: "block"
+  std::string name;  // one word: "blk"
   std::string title;
-  std::string section;       // of VIRTIO 1.4; empty for a type that is not in it
-  bool config_only = false;  // works without virtqueues
+  std::string section;                  // of VIRTIO 1.4; empty for a type that is not in it
+  bool config_only = false;             // works without virtqueues
   std::vector<std::string> transports;  // "pci", "mmio", "ccw"; empty: all
   std::optional<uint32_t> vectors;      // MSI-X vectors wanted, where the author said so
   std::string rationale;                // what a reviewer should know
