@@ -90,12 +90,14 @@ struct ProfileQueue {
 // One stretch of bytes of a request, in the order of the buffer.
 struct ProfilePart {
   std::string name;
-  uint32_t width = 0;       // bytes of an integer (little-endian), or 0 for bytes
-  uint32_t length = 0;      // bytes, where width is 0
-  FeatureCondition exists;  // left out of the request without them
-  // Readable integers: what may be sent. Writable integers: what a right answer is; empty:
-  // anything.
+  uint32_t width = 0;        // bytes of an integer (little-endian), or 0 for bytes
+  uint32_t length = 0;       // bytes, where width is 0
+  uint32_t most_length = 0;  // as many of them may be there; the same as `length` if they are fixed
+  FeatureCondition exists;   // left out of the request without them
+  // Readable: what may be sent. Writable: what a right answer is. Of bytes: each. Empty: anything.
   std::vector<std::pair<uint64_t, uint64_t>> values;
+  std::string length_of;  // readable integers: the length of the part of that name
+  std::string field;      // readable integers: the value of that field of the configuration space
   // Writable bytes: those of this readable part, each XOR `mask`; empty: anything.
   std::string echo_of;
   uint8_t mask = 0;

@@ -68,9 +68,13 @@
 // A PART is a table { name = "sector", width = 8, ... } of
 //   name
 //   width        bytes of a little-endian integer, 1, 2, 4 or 8; or else
-//   length       bytes that are no integer
+//   length       bytes that are no integer: how many, or [least, most] of one part whose length is
+//                free
 //   feature      FEATURES that it is there with; left out: always
-//   values       VALUES of an integer: those that may be sent, or those of a right answer
+//   values       VALUES of an integer, or of each byte: those that may be sent, or those of a right
+//                answer
+//   length_of    of readable integers, in place of values: the length of the part of that name
+//   field        of readable integers, in place of values: what the field of that name reads
 //   echo_of      of writable bytes: a right answer is the readable part of that name, of the same
 //                length,
 //   mask         each byte XOR this
