@@ -33,3 +33,19 @@ function(vitro_test name)
   add_test(NAME ${name} COMMAND ${name})
   set_tests_properties(${name} PROPERTIES LABELS "${ARG_LABELS}" TIMEOUT ${ARG_TIMEOUT})
 endfunction()
+
+# vitro_embed(OUTPUT_VARIABLE NAME DIRECTORY d SUFFIX s HEADER h FUNCTION f FILES...): a source, whose path goes
+# into the variable, with the function f of the header h, which returns the files (relative to d) as EmbeddedTexts,
+# named without the suffix s.
+function(vitro_embed output_variable name)
+  cmake_parse_arguments(ARG "" "DIRECTORY;SUFFIX;HEADER;FUNCTION" "FILES" ${ARGN})
+  set(script "${PROJECT_SOURCE_DIR}/ci/cmake/EmbedTexts.cmake")
+  set(out "${CMAKE_CURRENT_BINARY_DIR}/${name}.cc")
+  list(JOIN ARG_FILES "|" files)
+  list(TRANSFORM ARG_FILES PREPEND "${ARG_DIRECTORY}/")
+  add_custom_command(OUTPUT "${out}"
+    COMMAND "${CMAKE_COMMAND}" "-DOUT=${out}" "-DHEADER=${ARG_HEADER}" "-DFUNCTION=${ARG_FUNCTION}"
+            "-DDIRECTORY=${ARG_DIRECTORY}" "-DSUFFIX=${ARG_SUFFIX}" "-DFILES=${files}" -P "${script}"
+    DEPENDS ${ARG_FILES} "${script}" COMMENT "Embedding ${name}" VERBATIM)
+  set(${output_variable} "${out}" PARENT_SCOPE)
+endfunction()

@@ -153,4 +153,10 @@ std::string FeatureName(uint32_t device_id, unsigned bit) {
   return fmt::format("bit {}", bit);
 }
 
+std::optional<unsigned> ReservedFeatureBit(std::string_view name) {
+  for (const NamedBit& named : kNamedBits)
+    if (named.device_id == 0 && named.name == name) return named.bit;
+  return std::nullopt;
+}
+
 }  // namespace vitro

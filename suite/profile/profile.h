@@ -102,6 +102,9 @@ struct ProfilePart {
   std::string echo_of;
   uint8_t mask = 0;
   int line = 0;
+
+  uint32_t least_size() const { return width + length; }
+  uint32_t size() const { return width + most_length; }
 };
 // A request and its answer. What a request does to the device is not part of a profile.
 struct ProfileRequest {
@@ -133,8 +136,12 @@ struct Profile {
   std::vector<ProfileRequest> requests;
 
   const ProfileFeature* FindFeature(unsigned bit) const;
+  // Of this type's bits and those of chapter 6.
+  std::optional<unsigned> FeatureBit(std::string_view feature_name) const;
+  std::string FeatureName(unsigned bit) const;
   const ProfileField* FindField(std::string_view field_name) const;
   const ProfileQueue* FindQueue(std::string_view queue_name) const;
+  const ProfileRequest* FindRequest(std::string_view request_name) const;
   uint32_t config_size() const;  // bytes up to the end of the last field
 };
 

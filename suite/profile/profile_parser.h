@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reads a profile (profile.h), a TOML file, and refuses what is not in order: one sentence with file,
-// line, what was found and what was expected.
+// Reads a profile (profile.h), a TOML file, and refuses what is not in order: one sentence with
+// file, line, what was found and what was expected.
 //
 // At the top
 //   schema       1. Files of another schema are refused
@@ -38,7 +38,8 @@
 //   reset_value  what it (each element) reads after reset, where that is fixed
 //  and of "rw" fields only
 //   action       true: writing it makes the device do something
-//   commit       when the device takes over what is written: "each-write", "last-byte", "first-byte"
+//   commit       when the device takes over what is written: "each-write", "last-byte",
+//   "first-byte"
 //                or "later"; left out: "each-write"
 //   commit_when  with "later": when that is
 //   runtime      true: it is meant to be written after DRIVER_OK
