@@ -1,15 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "suite/catalogue/parse.h"
 
-#define TOML_EXCEPTIONS 0
-#define TOML_HEADER_ONLY 1  // the packaged library is built for one C++ standard library only
-#include <toml++/toml.h>
-
 #include <algorithm>
 #include <array>
 #include <optional>
 #include <unordered_set>
-#include <utility>
+
+#include "suite/toml/row.h"
 
 namespace vitro {
 namespace {
@@ -17,23 +14,6 @@ namespace {
 constexpr size_t kMinTitle = 10;
 // Areas of rules of Vitro's own; "legacy" is what the standard says outside of its normative parts.
 constexpr std::string_view kDerivedArea = "derived", kLegacyArea = "legacy";
-
-// Where something stands, for error messages.
-struct Place {
-  std::string_view file;
-  unsigned line = 0;
-};
-
-template <typename... Args>
-tl::unexpected<Error> Wrong(const Place& place, fmt::format_string<Args...> format,
-                            Args&&... args) {
-  return Fail(ErrorKind::kUsage, "{}:{}: {}", place.file, place.line,
-              fmt::format(format, std::forward<Args>(args)...));
-}
-
-Place PlaceOf(std::string_view file, const toml::node& node) {
-  return {file, static_cast<unsigned>(node.source().begin.line)};
-}
 
 bool IsOneOf(std::string_view text, std::initializer_list<std::string_view> set) {
   return std::find(set.begin(), set.end(), text) != set.end();
@@ -76,33 +56,23 @@ constexpr std::array kObservables = {Observable::kDriver, Observable::kPeer,
                                      Observable::kNone};
 constexpr std::array kLowered = {Severity::kWarn, Severity::kInfo};
 
-// One table of a file, whose keys are taken one by one. Keys have static storage.
-class Row {
+// A table whose strings stay in `strings`.
+class Row : private TomlRow {
  public:
   Row(Place place, const toml::table& table, std::deque<std::string>& strings)
-      : place_(place), table_(table), strings_(strings) {}
-
-  const Place& place() const { return place_; }
+      : TomlRow(place, table), strings_(strings) {}
+  using TomlRow::Finish;
+  using TomlRow::place;
 
   Result<std::string_view> Required(std::string_view key) {
-    VITRO_ASSIGN(const std::string_view text, Optional(key));
-    if (text.empty()) return Wrong(place_, "there is no {}", key);
-    return text;
+    VITRO_ASSIGN(const std::string text, TomlRow::Required(key));
+    return std::string_view(strings_.emplace_back(text));
   }
 
   // "" if the key is not there.
   Result<std::string_view> Optional(std::string_view key) {
-    asked_.insert(key);
-    const toml::node* node = table_.get(key);
-    if (node == nullptr) return std::string_view();
-    const auto text = node->value_exact<std::string>();
-    const Place place = PlaceOf(place_.file, *node);
-    if (!text) return Wrong(place, "{} is not a string", key);
-    if (text->empty()) return Wrong(place, "{} is empty", key);
-    const auto printable = [](char c) { return c >= ' ' && c <= '~'; };
-    if (!std::all_of(text->begin(), text->end(), printable))
-      return Wrong(place, "{} has a character that is not printable ASCII", key);
-    return std::string_view(strings_.emplace_back(*text));
+    VITRO_ASSIGN(const std::string text, TomlRow::Optional(key));
+    return std::string_view(strings_.emplace_back(text));
   }
 
   // As Required(), and `fits` has to hold for it.
@@ -114,22 +84,11 @@ class Row {
   }
 
   tl::unexpected<Error> NotOne(std::string_view key, std::string_view text) const {
-    return Wrong(PlaceOf(place_.file, *table_.get(key)), "\"{}\" is no {}", text, key);
-  }
-
-  // An error if the table has keys that were not asked for.
-  Result<> Finish() const {
-    for (const auto& [key, node] : table_)
-      if (!asked_.contains(key.str()))
-        return Wrong(PlaceOf(place_.file, node), "{} is not a key of this table", key.str());
-    return {};
+    return Wrong(PlaceOf(key), "\"{}\" is no {}", text, key);
   }
 
  private:
-  Place place_;
-  const toml::table& table_;
   std::deque<std::string>& strings_;
-  std::unordered_set<std::string_view> asked_;
 };
 
 // `area` is the file's name without its ending.
@@ -190,12 +149,9 @@ Result<Hole> ParseHole(Row& row) {
 }  // namespace
 
 Result<> ParseCatalogueFile(std::string_view name, std::string_view text, CatalogueData& data) {
-  const toml::parse_result parsed = toml::parse(text, name);
-  if (!parsed)
-    return Wrong({name, static_cast<unsigned>(parsed.error().source().begin.line)}, "{}",
-                 parsed.error().description());
+  VITRO_ASSIGN(const toml::table root, ParseToml(name, text));
   const std::string_view area = data.strings.emplace_back(name.substr(0, name.rfind('.')));
-  for (const auto& [key, node] : parsed.table()) {
+  for (const auto& [key, node] : root) {
     const std::string_view kind = key.str();
     const toml::array* rows = node.as_array();
     if (!IsOneOf(kind, {"requirement", "hole"}) || rows == nullptr ||

@@ -43,9 +43,8 @@ const Profile* BuiltInProfile(uint32_t device_id) {
 }
 
 const Profile* BuiltInProfile(const DeviceFacts& facts) {
-  return IsVitroExperimental(facts)
-             ? BuiltInProfile(DeviceTypeToName(device_id::kExperimental))
-             : BuiltInProfile(facts.device_id);
+  return IsVitroExperimental(facts) ? BuiltInProfile(DeviceTypeToName(device_id::kExperimental))
+                                    : BuiltInProfile(facts.device_id);
 }
 
 }  // namespace vitro

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Expressions that tell which index a virtqueue has and how many there are (chapter 5's "Virtqueues"):
-// integers, names, + - * and parentheses. "2 * n + 1"
+// Expressions that tell which index a virtqueue has and how many there are (chapter 5's
+// "Virtqueues"): integers, names, + - * and parentheses. "2 * n + 1"
 #pragma once
 
 #include <cstdint>

@@ -17,7 +17,7 @@ std::optional<int64_t> FourOrNothing(std::string_view name) {
 
 TEST(Evaluate, KnowsItsOperators) {
   const std::pair<std::string_view, int64_t> sums[] = {
-      {"7", 7},        {"1 + 2 * 3", 7},   {"(1 + 2) * 3", 9},         {"four", 4},
+      {"7", 7},         {"1 + 2 * 3", 7},    {"(1 + 2) * 3", 9},         {"four", 4},
       {"9 - 4 - 3", 2}, {" four*four ", 16}, {"2 - (four + 1) * 2", -8}, {"((((1))))", 1}};
   for (const auto& [text, value] : sums) EXPECT_EQ(*Evaluate(text, FourOrNothing), value) << text;
 }

@@ -140,12 +140,11 @@ class Parser {
     if (schema == kProfileSchema) return {};
     if (!schema)
       return Wrong(row.PlaceOf("schema"), "schema is not an integer, expected {}", kProfileSchema);
-    return Wrong(row.PlaceOf("schema"),
-                 "schema is {}, expected {}, the one that this vitro reads: {}", *schema,
-                 kProfileSchema,
-                 *schema < kProfileSchema
-                     ? "bring the file up to date with suite/profile/profile_parser.h"
-                     : "take the vitro that it was written for, or a newer one");
+    return Wrong(
+        row.PlaceOf("schema"), "schema is {}, expected {}, the one that this vitro reads: {}",
+        *schema, kProfileSchema,
+        *schema < kProfileSchema ? "bring the file up to date with suite/profile/profile_parser.h"
+                                 : "take the vitro that it was written for, or a newer one");
   }
 
   Result<> FeatureItself(TomlRow& row) {

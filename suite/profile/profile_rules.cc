@@ -72,9 +72,8 @@ Result<> CanBeAccepted(const Profile& profile, const ProfileFeature& feature) {
     const ProfileFeature* row = profile.FindFeature(bit);
     if (row == nullptr) continue;
     for (const FeatureClause& clause : row->requires_)
-      if (std::all_of(clause.begin(), clause.end(), [&](unsigned one) {
-            return Opponent(profile, needed, one).has_value();
-          }))
+      if (std::all_of(clause.begin(), clause.end(),
+                      [&](unsigned one) { return Opponent(profile, needed, one).has_value(); }))
         return At(profile, feature.line,
                   "{0} conflicts with all alternatives that {1} requires, expected a set that has "
                   "{0}",
@@ -251,8 +250,7 @@ Result<> CheckProfile(const Profile& profile) {
   VITRO_TRY(CheckFields(profile));
   VITRO_TRY(CheckQueues(profile));
   VITRO_TRY(NamesOnce(profile, "request", profile.requests));
-  for (const ProfileRequest& request : profile.requests)
-    VITRO_TRY(CheckRequest(profile, request));
+  for (const ProfileRequest& request : profile.requests) VITRO_TRY(CheckRequest(profile, request));
   return CheckFeatures(profile);
 }
 
