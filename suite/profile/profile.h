@@ -120,6 +120,14 @@ struct ProfileRequest {
   int line = 0;
 };
 
+// A device part (2.14): state of the device as one structure, read and written as a whole.
+struct ProfileDevicePart {
+  std::string name;
+  uint32_t type = 0;  // part_type
+  std::vector<ProfilePart> fields;
+  int line = 0;
+};
+
 struct Profile {
   std::string file;  // for messages
   uint32_t id = 0;   // device type
@@ -129,11 +137,15 @@ struct Profile {
   bool config_only = false;             // works without virtqueues
   std::vector<std::string> transports;  // "pci", "mmio", "ccw"; empty: all
   std::optional<uint32_t> vectors;      // MSI-X vectors wanted, where the author said so
-  std::string rationale;                // what a reviewer should know
+  // As many of them it does not work without: no fewer, shared or replaced by INTx.
+  uint32_t least_vectors = 0;
+  int id_line = 0, vectors_line = 0;  // in the file
+  std::string rationale;              // what a reviewer should know
   std::vector<ProfileFeature> features;
   std::vector<ProfileField> fields;
   std::vector<ProfileQueue> queues;
   std::vector<ProfileRequest> requests;
+  std::vector<ProfileDevicePart> device_parts;
 
   const ProfileFeature* FindFeature(unsigned bit) const;
   // Of this type's bits and those of chapter 6.

@@ -17,6 +17,7 @@ using Ranges = std::vector<std::pair<uint64_t, uint64_t>>;
 constexpr uint64_t kMaxConfig = 1 << 20;   // bytes; more is a slip
 constexpr uint64_t kMaxLength = 16 << 20;  // of a part of a request, in bytes
 constexpr uint64_t kMaxMask = 0xff;
+constexpr uint64_t kMinPartType = 0x200, kMaxPartType = 0x5ff;  // of device types (2.14)
 constexpr uint64_t kMaxId = std::numeric_limits<uint32_t>::max();
 
 template <typename Enum>
@@ -98,6 +99,7 @@ class Parser {
     VITRO_TRY(Each(top, "field", &Parser::Field));
     VITRO_TRY(Each(top, "queue", &Parser::Queue));
     VITRO_TRY(Each(top, "request", &Parser::Request));
+    VITRO_TRY(Each(top, "device_part", &Parser::DevicePart));
     VITRO_TRY(top.Finish());
     VITRO_TRY(CheckProfile(profile_));
     return std::move(profile_);
@@ -108,6 +110,7 @@ class Parser {
     VITRO_TRY(Schema(row));
     VITRO_ASSIGN(const uint64_t id, row.RequiredNumber("id", 1, kMaxId));
     profile_.id = static_cast<uint32_t>(id);
+    profile_.id_line = static_cast<int>(row.PlaceOf("id").line);
     VITRO_ASSIGN(profile_.name, row.Required("name"));
     for (char c : profile_.name)
       if (!(c >= 'a' && c <= 'z') && !(c >= '0' && c <= '9') && c != '-')
@@ -120,6 +123,10 @@ class Parser {
                    profile_.section);
     VITRO_ASSIGN(profile_.config_only, row.Flag("config_only"));
     VITRO_ASSIGN(profile_.vectors, Optional32(row, "vectors", 0, kMaxId));
+    VITRO_ASSIGN(const auto least_vectors, Optional32(row, "least_vectors", 0, kMaxId));
+    profile_.least_vectors = least_vectors.value_or(0);
+    const char* vectors_key = profile_.vectors ? "vectors" : "least_vectors";
+    profile_.vectors_line = static_cast<int>(row.PlaceOf(vectors_key).line);
     VITRO_ASSIGN(profile_.rationale, row.Optional("rationale"));
     VITRO_ASSIGN(const auto transports, row.Elements("transports"));
     for (const toml::node* node : transports) {
@@ -243,6 +250,16 @@ class Parser {
     VITRO_ASSIGN(request.writable, Parts(row, "writable"));
     VITRO_ASSIGN(request.least_length, Optional32(row, "least_length", 0, kMaxId));
     VITRO_ASSIGN(request.harmless, row.Flag("harmless"));
+    return row.Finish();
+  }
+
+  Result<> DevicePart(TomlRow& row) {
+    ProfileDevicePart& part = profile_.device_parts.emplace_back();
+    part.line = static_cast<int>(row.place().line);
+    VITRO_ASSIGN(part.name, Name(row));
+    VITRO_ASSIGN(const uint64_t type, row.RequiredNumber("type", kMinPartType, kMaxPartType));
+    part.type = static_cast<uint32_t>(type);
+    VITRO_ASSIGN(part.fields, Parts(row, "fields"));
     return row.Finish();
   }
 

@@ -11,6 +11,7 @@
 //   config_only  true: the type works without virtqueues
 //   transports   ["pci", "mmio", "ccw"]: those it is meant for; left out: all
 //   vectors      MSI-X vectors that it would like
+//   least_vectors  MSI-X vectors that it does not work without; 0 if left out
 //   rationale    what a reviewer should know
 //
 // A list of FEATURES below is a list of strings, all of which hold; each names one feature bit, or
@@ -79,6 +80,11 @@
 //   echo_of      of writable bytes: a right answer is the readable part of that name, of the same
 //                length,
 //   mask         each byte XOR this
+//
+// [[device_part]]: a structure of the device's state (2.14)
+//   name
+//   type         part_type, 0x200 to 0x5ff: those of device types
+//   fields       a list of PARTS of name and width or length
 #pragma once
 
 #include <string>

@@ -249,6 +249,9 @@ Result<> CheckRequest(const Profile& profile, const ProfileRequest& request) {
 Result<> CheckProfile(const Profile& profile) {
   VITRO_TRY(CheckFields(profile));
   VITRO_TRY(CheckQueues(profile));
+  VITRO_TRY(NamesOnce(profile, "device_part", profile.device_parts));
+  for (const ProfileDevicePart& part : profile.device_parts)
+    VITRO_TRY(NamesOnce(profile, "field", part.fields));
   VITRO_TRY(NamesOnce(profile, "request", profile.requests));
   for (const ProfileRequest& request : profile.requests) VITRO_TRY(CheckRequest(profile, request));
   return CheckFeatures(profile);
