@@ -34,6 +34,7 @@ void AddRun(CLI::App& app, CommandLine& line);
 void AddMatrix(CLI::App& app, CommandLine& line);
 void AddProbe(CLI::App& app, CommandLine& line);
 void AddReplay(CLI::App& app, CommandLine& line);
+void AddLint(CLI::App& app, CommandLine& line);
 void AddReport(CLI::App& app, CommandLine& line);
 
 // Says what went wrong, in one sentence on stderr, and returns the exit code for that kind of

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// `vitro list`: checks, requirements, faults.
+// `vitro list`: checks, requirements, faults, profiles.
 #include <nlohmann/json.hpp>
 
 #include "devices/ref/faults.h"
 #include "suite/catalogue/catalogue.h"
 #include "suite/cli/commands.h"
+#include "suite/profile/built_in.h"
 #include "suite/run/select.h"
 
 namespace vitro::cli {
@@ -84,14 +85,36 @@ Result<json> Requirements(const std::vector<std::string>& select) {
   return rows;
 }
 
+bool IsSelected(std::string_view name, const std::vector<std::string>& select) {
+  return select.empty() || std::any_of(select.begin(), select.end(), [&](const std::string& each) {
+           return name.starts_with(each);
+         });
+}
+
+Result<json> Profiles(const std::vector<std::string>& select) {
+  json rows = json::array();
+  for (std::string_view name : BuiltInProfileNames()) {
+    if (!IsSelected(name, select)) continue;
+    const Profile& profile = *BuiltInProfile(name);
+    rows.push_back({{"name", name},
+                    {"id", profile.id},
+                    {"title", profile.title},
+                    {"section", profile.section},
+                    {"features", profile.features.size()},
+                    {"fields", profile.fields.size()},
+                    {"config_bytes", profile.config_size()},
+                    {"queues", profile.queues.size()},
+                    {"requests", profile.requests.size()}});
+  }
+  if (rows.empty()) return Fail(ErrorKind::kUsage, "'{}' matches no profile", select.front());
+  return rows;
+}
+
 Result<json> Faults(const std::vector<std::string>& select) {
   json rows = json::array();
   for (const auto& fault : ref::AllFaults()) {
     const std::string name(fault.name);
-    if (!select.empty() &&
-        std::none_of(select.begin(), select.end(),
-                     [&](const std::string& prefix) { return name.starts_with(prefix); }))
-      continue;
+    if (!IsSelected(name, select)) continue;
     json checks = json::array();
     for (const Check& check : AllChecks())
       if (NamesFault(check, fault.name)) checks.push_back(check.id);
@@ -141,6 +164,12 @@ void PrintForPeople(const std::string& what, const json& rows) {
         fmt::print("    no check: {}\n", hole);
       else
         fmt::print("    not observable by a driver\n");
+    } else if (what == "profiles") {
+      fmt::print("{:<13} {:>5}  {:<7} {} ({} feature bits, {} config fields, {} requests)\n",
+                 row["name"].get<std::string>(), row["id"].get<uint32_t>(),
+                 row["section"].get<std::string>(), row["title"].get<std::string>(),
+                 row["features"].get<size_t>(), row["fields"].get<size_t>(),
+                 row["requests"].get<size_t>());
     } else {
       fmt::print(
           "{}  ({}{})\n    {}\n    caught by {}\n", row["name"].get<std::string>(),
@@ -156,17 +185,19 @@ void PrintForPeople(const std::string& what, const json& rows) {
 
 void AddList(CLI::App& app, CommandLine& line) {
   auto arguments = std::make_shared<ListArguments>();
-  CLI::App* list = app.add_subcommand("list", "List checks, requirements or seeded faults");
-  list->add_option("WHAT", arguments->what, "checks, requirements or faults")
+  CLI::App* list =
+      app.add_subcommand("list", "List checks, requirements, seeded faults or profiles");
+  list->add_option("WHAT", arguments->what, "checks, requirements, faults or profiles")
       ->required()
-      ->check(CLI::IsMember({"checks", "requirements", "faults"}));
+      ->check(CLI::IsMember({"checks", "requirements", "faults", "profiles"}));
   list->add_option("SELECT", arguments->select,
                    "Only these: beginnings of ids; for checks also tag:NAME");
   list->add_flag("--json", arguments->as_json, "As JSON");
   list->callback([arguments, &line] {
     auto rows = arguments->what == "checks"         ? Checks(arguments->select)
                 : arguments->what == "requirements" ? Requirements(arguments->select)
-                                                    : Faults(arguments->select);
+                : arguments->what == "faults"       ? Faults(arguments->select)
+                                                    : Profiles(arguments->select);
     if (!rows) {
       line.exit_code = Complain(rows.error());
     } else if (arguments->as_json) {

@@ -36,6 +36,7 @@ Examples:
   vitro matrix qemu:virtio-blk-pci ref:blk,level=pci
                                                  devices side by side
   vitro replay vitro-report/programs/ID.vitro ATTACH
+  vitro lint mydev.toml mydev-1.0.toml           a device type's profile, by the advice for new ones
   vitro list requirements dev.basic              what the standard asks, and which check asks it
 
 Exit codes: 0 conformant, 1 not conformant, 2 usage or selection error, 3 nothing ran, 4 the device
@@ -100,6 +101,7 @@ int Main(int argc, char** argv) {
   AddProbe(app, line);
   AddReplay(app, line);
   AddReport(app, line);
+  AddLint(app, line);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -3,6 +3,7 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <map>
 
 #include "harness/virtio/device_id.h"
@@ -45,6 +46,16 @@ const Profile* BuiltInProfile(uint32_t device_id) {
 const Profile* BuiltInProfile(const DeviceFacts& facts) {
   return IsVitroExperimental(facts) ? BuiltInProfile(DeviceTypeToName(device_id::kExperimental))
                                     : BuiltInProfile(facts.device_id);
+}
+
+Result<Profile> OpenProfile(const std::string& name_or_path) {
+  if (const Profile* profile = BuiltInProfile(std::string_view(name_or_path))) return *profile;
+  std::error_code ignored;
+  if (std::filesystem::exists(name_or_path, ignored)) return LoadProfile(name_or_path);
+  return Fail(ErrorKind::kUsage,
+              "{}: there is no such file, and no built-in profile has this name; 'vitro list "
+              "profiles' shows them",
+              name_or_path);
 }
 
 }  // namespace vitro

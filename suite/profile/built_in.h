@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "harness/base/result.h"
 #include "suite/profile/profile.h"
 
 namespace vitro {
@@ -24,5 +25,8 @@ const Profile* BuiltInProfile(std::string_view name);
 const Profile* BuiltInProfile(uint32_t device_id);
 // That of this device: Vitro's experimental type is known by name.
 const Profile* BuiltInProfile(const DeviceFacts& facts);
+
+// As people name profiles: a built-in one's name, or the path of a file.
+Result<Profile> OpenProfile(const std::string& name_or_path);
 
 }  // namespace vitro

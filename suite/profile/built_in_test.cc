@@ -4,6 +4,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <fstream>
+
 #include "harness/virtio/device_id.h"
 #include "harness/virtio/experimental.h"
 #include "suite/profile/expression.h"
@@ -50,6 +52,18 @@ TEST(BuiltIn, ExperimentsAreNotAllVitros) {
   facts.name = experimental::kName;
   ASSERT_NE(BuiltInProfile(facts), nullptr);
   EXPECT_EQ(BuiltInProfile(facts)->name, "experimental");
+}
+
+TEST(BuiltIn, IsOpenedByNameAndOthersByPath) {
+  ASSERT_TRUE(OpenProfile("entropy"));
+  EXPECT_EQ(OpenProfile("entropy")->id, device_id::kEntropy);
+  const std::string path = testing::TempDir() + "built_in_test.toml";
+  std::ofstream(path) << BuiltInProfileText("entropy");
+  ASSERT_TRUE(OpenProfile(path));
+  EXPECT_EQ(OpenProfile(path)->file, path);
+  const auto neither = OpenProfile("lamp");
+  ASSERT_FALSE(neither);
+  EXPECT_THAT(neither.error().message, testing::HasSubstr("lamp: there is no such file"));
 }
 
 TEST(BuiltIn, ExperimentalIsWhatItsConstantsSay) {
