@@ -203,9 +203,13 @@ struct WaitUsed {
 struct ReadAnswer {
   static constexpr const char* kName = "read-answer";
   uint32_t queue = 0;
+  uint32_t offset = 0;
+  uint32_t length = 0;  // 0: all that follows
   template <typename V>
   void Fields(V& v) {
     v("queue", queue);
+    v("offset", offset);
+    v("length", length);
   }
 };
 struct ReadUsedFlags {

@@ -359,6 +359,14 @@ Result<Observation> Session::Do(const op::ReadAnswer& read) {
       observation.bytes.insert(observation.bytes.end(), bytes.begin(), bytes.end());
     }
   }
+  const auto from = observation.bytes.begin();
+  const size_t offset = std::min<size_t>(read.offset, observation.bytes.size());
+  observation.bytes.erase(from, from + static_cast<std::ptrdiff_t>(offset));
+  if (read.length != 0) {
+    observation.bytes.resize(std::min<size_t>(read.length, observation.bytes.size()));
+    const ByteView bytes = observation.bytes;
+    observation.value = LoadLe(bytes.first(std::min<size_t>(8, bytes.size())));
+  }
   trace_.back().note =
       ToHex(ByteView(observation.bytes).first(std::min<size_t>(16, observation.bytes.size())));
   return observation;

@@ -28,6 +28,20 @@ std::vector<uint32_t> Cut(uint32_t total, const std::vector<uint32_t>& lengths) 
   return cut;
 }
 
+Accept AcceptPart(const AnswerPart& part) {
+  constexpr uint64_t kFew = 64;
+  if (part.values.empty()) return Accept::SameBytes(part.bytes);
+  if (part.values.size() == 1)
+    return Accept::Range(part.values.front().first, part.values.front().second);
+  std::vector<uint64_t> values;
+  auto [least, most] = part.values.front();
+  for (const auto& [from, to] : part.values) {
+    least = std::min(least, from), most = std::max(most, to);
+    for (uint64_t i = 0; i <= std::min(to - from, kFew); ++i) values.push_back(from + i);
+  }
+  return values.size() <= kFew ? Accept::In(std::move(values)) : Accept::Range(least, most);
+}
+
 }  // namespace
 
 Accept Accept::In(std::vector<uint64_t> values) { return MakeAccept("in", std::move(values)); }
@@ -276,6 +290,13 @@ Observation Context::Answer(const Exchange& exchange, const std::string& require
   if (exchange.expected)
     Expect(Accept::SameBytes(*exchange.expected), requirement,
            fmt::format("{} is answered with the right bytes", exchange.what));
+  for (const AnswerPart& part : exchange.answer) {
+    const auto width = static_cast<uint32_t>(part.bytes.size());
+    if (part.offset + width > used.used_len) continue;  // not written, as the device says
+    Do(op::ReadAnswer{exchange.queue, part.offset, width});
+    Expect(AcceptPart(part), requirement,
+           fmt::format("{} is answered with a right {}", exchange.what, part.name));
+  }
   return answer;
 }
 

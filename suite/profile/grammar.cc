@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The grammars of the device types that the suite speaks: block (5.2), entropy (5.4), network as
-// far as one transmits (5.1), Vitro's experimental type, and whatever was learned of an unknown
-// one.
+// The grammars that are not made of a profile: that of block devices (5.2), whose answers are what
+// was written before, and that of what was learned of an unknown type.
 #include "suite/profile/grammar.h"
 
 #include <algorithm>
@@ -10,6 +9,8 @@
 #include "harness/virtio/blk.h"
 #include "harness/virtio/device_id.h"
 #include "harness/virtio/experimental.h"
+#include "suite/profile/built_in.h"
+#include "suite/profile/profile_grammar.h"
 
 namespace vitro {
 namespace {
@@ -119,68 +120,6 @@ class BlkGrammar : public Grammar {
   uint64_t sectors_ = kPrepared;
 };
 
-class EntropyGrammar : public Grammar {
- public:
-  std::string name() const override { return "entropy"; }
-  Exchange Request(uint64_t n) const override {
-    const auto length = static_cast<uint32_t>(32 + n % 32);
-    return {fmt::format("{} bytes of entropy", length), 0, {}, length, std::nullopt, 1};
-  }
-  std::optional<Exchange> LargeAnswer(uint32_t bytes) const override {
-    return Exchange{fmt::format("{} bytes of entropy", bytes), 0, {}, bytes, std::nullopt, 1};
-  }
-};
-
-class NetGrammar : public Grammar {
- public:
-  std::string name() const override { return "net (transmit)"; }
-  Exchange Request(uint64_t n) const override {
-    // struct virtio_net_hdr of 12 bytes (5.1.6), then a broadcast frame of a local experimental
-    // EtherType (IEEE 802).
-    Bytes frame(12 + 60);
-    std::fill_n(frame.begin() + 12, 6, uint8_t{0xff});
-    frame[18] = 0x02;
-    frame[12 + 12] = 0x88;
-    frame[12 + 13] = 0xb5;
-    const Bytes payload = Pattern(n + 1, 46);
-    std::copy(payload.begin(), payload.end(), frame.begin() + 12 + 14);
-    return {fmt::format("frame {}", n), kTransmit, std::move(frame), 0, Bytes{}, 0};
-  }
-
- private:
-  static constexpr uint32_t kTransmit = 1;  // transmitq1 (5.1.2)
-};
-
-class ExperimentalGrammar : public Grammar {
- public:
-  std::string name() const override { return "experimental"; }
-  Exchange Request(uint64_t n) const override { return Echo(static_cast<uint32_t>(4 + n % 61), n); }
-  std::optional<Exchange> RequestOn(uint32_t queue, uint64_t n) const override {
-    if (queue == experimental::kEchoQueue) return Request(n);
-    if (queue != experimental::kStreamQueue) return std::nullopt;
-    return Exchange{"bytes for the stream", queue, Pattern(n, 8 + n % 32), 0, Bytes{}, 0};
-  }
-  std::optional<Exchange> LargeAnswer(uint32_t bytes) const override { return Echo(bytes, 1); }
-  std::optional<Exchange> LargeRequest(uint32_t bytes) const override { return Echo(bytes, 1); }
-
- private:
-  static Exchange Echo(uint32_t length, uint64_t seed) {
-    Exchange echo{fmt::format("echo of {} bytes", length),
-                  experimental::kEchoQueue,
-                  Bytes(experimental::kEchoHeaderSize),
-                  length + 1,
-                  Bytes{},
-                  length + 1};
-    StoreLe<uint32_t>(echo.readable.data(), experimental::kOpEcho);
-    StoreLe<uint32_t>(echo.readable.data() + 4, length);
-    const Bytes payload = Pattern(seed, length);
-    echo.readable.insert(echo.readable.end(), payload.begin(), payload.end());
-    for (uint8_t byte : payload) echo.expected->push_back(byte ^ experimental::kEchoMask);
-    echo.expected->push_back(experimental::kStatusOk);
-    return echo;
-  }
-};
-
 class LearnedGrammar : public Grammar {
  public:
   explicit LearnedGrammar(std::vector<LearnedShape> shapes) : shapes_(std::move(shapes)) {}
@@ -209,18 +148,12 @@ class LearnedGrammar : public Grammar {
 
 bool IsVitroExperimental(const DeviceFacts& facts) { return facts.name == experimental::kName; }
 
-std::unique_ptr<Grammar> MakeGrammar(const DeviceFacts& facts) {
-  if (IsVitroExperimental(facts)) return std::make_unique<ExperimentalGrammar>();
-  switch (facts.device_id) {
-    case device_id::kBlk:
-      return std::make_unique<BlkGrammar>(facts);
-    case device_id::kEntropy:
-      return std::make_unique<EntropyGrammar>();
-    case device_id::kNet:
-      return std::make_unique<NetGrammar>();
-    default:
-      break;
-  }
+std::unique_ptr<Grammar> MakeGrammar(const DeviceFacts& facts, const Profile* profile,
+                                     std::optional<FeatureSet> negotiated) {
+  if (facts.device_id == device_id::kBlk) return std::make_unique<BlkGrammar>(facts);
+  if (profile == nullptr) profile = BuiltInProfile(facts);
+  if (profile != nullptr)
+    if (auto grammar = MakeProfileGrammar(*profile, facts, negotiated)) return grammar;
   if (!facts.learned.empty()) return std::make_unique<LearnedGrammar>(facts.learned);
   return nullptr;
 }

@@ -13,6 +13,15 @@
 
 namespace vitro {
 
+// What is known of some bytes of an answer.
+struct AnswerPart {
+  std::string name;
+  uint32_t offset = 0;  // in the device-writable part
+  // Inclusive ranges in which the integer lies, or, where there are none, the very bytes.
+  std::vector<std::pair<uint64_t, uint64_t>> values;
+  Bytes bytes;  // as many as there are
+};
+
 // One request as a driver means it: what the device reads, how much it may write, what it answers.
 // How that is laid out in descriptors is not part of it (2.7.4).
 struct Exchange {
@@ -25,6 +34,7 @@ struct Exchange {
   std::optional<Bytes> expected;
   // Range of used lengths that is right for it, within [0, writable].
   uint32_t least_length = 0;
+  std::vector<AnswerPart> answer = {};  // without `expected`: what else can be told of the answer
 };
 
 class Grammar {
@@ -63,8 +73,12 @@ struct LearnedShape {
 };
 
 struct DeviceFacts;
-// nullptr if nothing is known of how to speak to this device.
-std::unique_ptr<Grammar> MakeGrammar(const DeviceFacts& facts);
+struct Profile;
+// nullptr if nothing is known of how to speak to this device. Without a profile, the one that is
+// built in for its type tells; with neither, or if it has no harmless request, what was learned.
+// `negotiated` is as in MakeProfileGrammar().
+std::unique_ptr<Grammar> MakeGrammar(const DeviceFacts& facts, const Profile* profile = nullptr,
+                                     std::optional<FeatureSet> negotiated = std::nullopt);
 
 // What was found out about a device before any check ran (suite/run/probe).
 struct DeviceFacts {

@@ -112,7 +112,7 @@ struct ProfileRequest {
   std::string queue;  // name of a ProfileQueue
   FeatureCondition exists;
   std::vector<ProfilePart> readable, writable;
-  // Used length that is right for it, within [least, all of writable].
+  // Used length that is right for it, within [least, all of writable]; if there is less, all.
   std::optional<uint32_t> least_length;
   // Asking does not change what others are answered, and it may be asked in any state: the checks
   // of virtqueues may use it.

@@ -64,18 +64,20 @@
 //   readable     the device-readable bytes, a list of PARTS in their order; none on a queue
 //                "from-device"
 //   writable     the device-writable bytes, likewise; none on a queue "to-device"
-//   least_length the least used length that is right; left out: any
+//   least_length the least used length that is right; of a request that has less to write, all of it;
+//                left out: any
 //   harmless     true: may be made at any time, as often as one likes, without changing what other
 //                requests are answered
 // A PART is a table { name = "sector", width = 8, ... } of
-//   name
+//   name         no second one among the readable parts, or among the writable ones
 //   width        bytes of a little-endian integer, 1, 2, 4 or 8; or else
 //   length       bytes that are no integer: how many, or [least, most] of one part whose length is
 //                free
 //   feature      FEATURES that it is there with; left out: always
 //   values       VALUES of an integer, or of each byte: those that may be sent, or those of a right
 //                answer
-//   length_of    of readable integers, in place of values: the length of the part of that name
+//   length_of    of readable integers, in place of values: the length of the readable part of that
+//                name, or else of the writable one
 //   field        of readable integers, in place of values: what the field of that name reads
 //   echo_of      of writable bytes: a right answer is the readable part of that name, of the same
 //                length,

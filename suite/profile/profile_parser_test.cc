@@ -231,7 +231,8 @@ TEST(ParseProfile, RefusesWhatIsThereTwice) {
        "lamp.toml:22: there is a second feature DIM, expected only that of line 6"},
       {"name = \"level\"", "name = \"lamps\"", "lamp.toml:29: there is a second field lamps"},
       {"\"eventq\"", "\"lampq\"", "lamp.toml:51: there is a second queue lampq"},
-      {"name = \"status\"", "name = \"lamp\"", "lamp.toml:67: there is a second part lamp"},
+      {"name = \"status\"", "name = \"answer\"",
+       "lamp.toml:67: there is a second writable part answer"},
       {"least_length", "[[request]]\nname = \"tint\"\nqueue = \"lampq\"\nleast_length",
        "lamp.toml:69: there is a second request tint"},
   });

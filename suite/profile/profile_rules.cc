@@ -182,7 +182,8 @@ uint64_t TotalLength(const std::vector<ProfilePart>& parts) {
 Result<> CheckParts(const Profile& profile, const ProfileRequest& request) {
   std::vector<ProfilePart> all = request.readable;
   all.insert(all.end(), request.writable.begin(), request.writable.end());
-  VITRO_TRY(NamesOnce(profile, "part", all));
+  VITRO_TRY(NamesOnce(profile, "readable part", request.readable));
+  VITRO_TRY(NamesOnce(profile, "writable part", request.writable));
   const auto in = [](const std::vector<ProfilePart>& parts, const std::string& name) {
     const auto found = std::find_if(parts.begin(), parts.end(),
                                     [&](const ProfilePart& each) { return each.name == name; });
