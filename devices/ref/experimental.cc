@@ -36,6 +36,7 @@ class Experimental : public DeviceCore {
 
   uint32_t AdminQueueCount() const override { return administration_ ? xp::kAdminQueueCount : 0; }
   bool QueueAvailable(uint32_t queue) const override {
+    if (queue == xp::kStreamQueue && fault("queue-missing")) return false;
     return queue < xp::kQueueCount || features().Has(feature::kAdminVq);
   }
 

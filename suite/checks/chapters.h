@@ -39,6 +39,7 @@ void AddPciMsixSwitchChecks(std::vector<Check>& list);  // the same: INTx, reset
 void AddMmioChecks(std::vector<Check>& list);           // 4.2
 void AddBlkChecks(std::vector<Check>& list);            // 5.2
 void AddBlkZonedChecks(std::vector<Check>& list);       // 5.2, zoned
+void AddProfileChecks(std::vector<Check>& list);        // 5, what profiles say of a type
 void AddEntropyChecks(std::vector<Check>& list);        // 5.4
 
 }  // namespace vitro

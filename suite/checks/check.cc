@@ -52,6 +52,7 @@ const std::vector<Check>& AllChecks() {
     AddMmioChecks(list);
     AddBlkChecks(list);
     AddBlkZonedChecks(list);
+    AddProfileChecks(list);
     AddEntropyChecks(list);
     return list;
   }();

@@ -11,6 +11,7 @@
 
 #include "harness/session/session.h"
 #include "suite/profile/grammar.h"
+#include "suite/profile/profile.h"
 
 namespace vitro {
 
@@ -76,6 +77,8 @@ class Context {
 
   Session& session() { return session_; }
   const DeviceFacts& facts() const { return facts_; }
+  // nullptr if nothing is known of the device's type.
+  const Profile* profile() const { return facts_.profile; }
   const Grammar& grammar() const { return *grammar_; }  // only if the check needs requests
   bool Has(Ability ability) const { return session_.transport().abilities().Has(ability); }
 

@@ -44,27 +44,17 @@ constexpr FeatureSet kPciBits{feature::kSrIov, feature::kAdminVq};
 
 bool IsVitrosOwn(const Context& c) { return IsVitroExperimental(c.facts()); }
 
-// The bits that a device of this type has in VIRTIO 1.4 (legacy ones in `legacy`); nullopt if this
-// suite has no list of them.
+// The bits that a device of this type has (legacy ones in `legacy`); nullopt if nothing is known of
+// the type.
 struct TypeBits {
   FeatureSet defined, legacy;
 };
 std::optional<TypeBits> BitsOfType(const Context& c) {
-  switch (c.facts().device_id) {
-    case device_id::kNet:
-      return TypeBits{Bits(0, 3) | FeatureSet{5} | Bits(7, 23) | Bits(50, 57) | Bits(59, 70),
-                      {6, 41, 42}};
-    case device_id::kBlk:
-      return TypeBits{FeatureSet{1, 2, 4, 5, 6} | Bits(9, 17), {0, 7}};
-    case device_id::kConsole:
-      return TypeBits{Bits(0, 2), {}};
-    case device_id::kEntropy:
-      return TypeBits{};
-    default:
-      break;
-  }
-  if (IsVitrosOwn(c)) return TypeBits{{xp::kFeatureGated, xp::kFeatureChecksum}, {}};
-  return std::nullopt;
+  if (c.profile() == nullptr) return std::nullopt;
+  TypeBits bits;
+  for (const ProfileFeature& feature : c.profile()->features)
+    (feature.legacy ? bits.legacy : bits.defined).Add(feature.bit);
+  return bits;
 }
 
 // `bit` requires one of `any`. Several lines for a bit: all of them hold.
@@ -74,15 +64,15 @@ struct Dependency {
 };
 
 std::vector<Dependency> Dependencies(const Context& c) {
-  if (IsVitrosOwn(c)) return {{xp::kFeatureChecksum, {xp::kFeatureGated}}};
-  if (c.facts().device_id != device_id::kNet) return {};
-  // 5.1.3.1.
-  return {{7, {1}},       {8, {1}},       {9, {7, 8}},    {10, {1}},  {54, {1}},  {55, {1}},
-          {65, {7}},      {65, {8}},      {65, {54}},     {65, {55}}, {66, {65}}, {11, {0}},
-          {12, {0}},      {13, {11, 12}}, {14, {0}},      {56, {0}},  {67, {11}}, {67, {12}},
-          {67, {56}},     {68, {67}},     {18, {17}},     {19, {17}}, {21, {17}}, {22, {17}},
-          {23, {17}},     {53, {17}},     {61, {11, 12}}, {60, {17}}, {52, {17}}, {51, {17}},
-          {51, {60, 57}}, {64, {17}},     {64, {60}}};
+  std::vector<Dependency> dependencies;
+  if (c.profile() == nullptr) return dependencies;
+  for (const ProfileFeature& feature : c.profile()->features)
+    for (const FeatureClause& clause : feature.requires_) {
+      FeatureSet any;
+      for (unsigned bit : clause) any.Add(bit);
+      dependencies.push_back({feature.bit, any});
+    }
+  return dependencies;
 }
 
 // Of those in the set, the ones whose requirements are in it as well.

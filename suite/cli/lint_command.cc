@@ -71,8 +71,8 @@ Result<int> RunLints(const LintArguments& arguments) {
   } else {
     PrintForPeople(profile, findings, totals);
   }
-  const bool bad = totals[LintSeverity::kError] != 0 ||
-                   (arguments.strict && totals[LintSeverity::kWarn] != 0);
+  const bool bad =
+      totals[LintSeverity::kError] != 0 || (arguments.strict && totals[LintSeverity::kWarn] != 0);
   return bad ? kNotConformant : kConformant;
 }
 

@@ -36,6 +36,7 @@ Examples:
   vitro matrix qemu:virtio-blk-pci ref:blk,level=pci
                                                  devices side by side
   vitro replay vitro-report/programs/ID.vitro ATTACH
+  vitro new mydev                                a project for a new device type
   vitro lint mydev.toml mydev-1.0.toml           a device type's profile, by the advice for new ones
   vitro list requirements dev.basic              what the standard asks, and which check asks it
 
@@ -101,6 +102,7 @@ int Main(int argc, char** argv) {
   AddProbe(app, line);
   AddReplay(app, line);
   AddReport(app, line);
+  AddNew(app, line);
   AddLint(app, line);
   try {
     app.parse(argc, argv);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // `vitro probe`: what is this device?
 #include "suite/cli/commands.h"
+#include "suite/profile/built_in.h"
 #include "suite/run/probe.h"
 #include "suite/run/run_record.h"
 
@@ -27,6 +28,8 @@ void PrintForPeople(const json& device, const DeviceFacts& facts) {
     fmt::print(
         "           {:04x}  {}\n", at,
         ToHex(ByteView(facts.config).subspan(at, std::min<size_t>(16, facts.config.size() - at))));
+  if (facts.profile != nullptr)
+    fmt::print("profile    {} ({})\n", facts.profile->name, facts.profile->file);
   const auto grammar = MakeGrammar(facts);
   fmt::print("requests   {}\n", grammar ? "by the grammar '" + grammar->name() + "'"
                                         : std::string("no buffer is known that it uses"));
@@ -38,11 +41,22 @@ void PrintForPeople(const json& device, const DeviceFacts& facts) {
                missing["why"].get<std::string>());
 }
 
+// `profile` is what the facts refer to, if it was given.
+Result<Probed> LookAt(Attachment& attachment, const std::string& profile_name,
+                      std::optional<Profile>& profile) {
+  ProbeOptions options;
+  if (!profile_name.empty()) {
+    VITRO_ASSIGN(profile, OpenProfile(profile_name));
+    options.profile = &*profile;
+  }
+  return Probe(attachment, options);
+}
+
 }  // namespace
 
 void AddProbe(CLI::App& app, CommandLine& line) {
   struct Arguments {
-    std::string attach;
+    std::string attach, profile;
     bool as_json = false;
   };
   auto arguments = std::make_shared<Arguments>();
@@ -50,10 +64,14 @@ void AddProbe(CLI::App& app, CommandLine& line) {
       app.add_subcommand("probe", "Tell what a device is: id, features, queues, config");
   probe->add_option("ATTACH", arguments->attach, "Where the device is (see vitro --help)")
       ->required();
+  probe->add_option("--profile", arguments->profile,
+                    "What the device's type is: a TOML file, or a built-in profile's name");
   probe->add_flag("--json", arguments->as_json, "As JSON");
   probe->callback([arguments, &line] {
     auto attachment = OpenAttachment(arguments->attach);
-    auto probed = attachment ? Probe(**attachment, {}) : tl::make_unexpected(attachment.error());
+    std::optional<Profile> profile;
+    auto probed = attachment ? LookAt(**attachment, arguments->profile, profile)
+                             : tl::make_unexpected(attachment.error());
     if (!probed) {
       line.exit_code = Complain(probed.error());
       return;

@@ -13,6 +13,7 @@
 #include "reports/write.h"
 #include "suite/cli/commands.h"
 #include "suite/cli/stop_signals.h"
+#include "suite/profile/built_in.h"
 #include "suite/run/run_record.h"
 #include "suite/run/runner.h"
 #include "suite/run/select.h"
@@ -23,7 +24,7 @@ namespace {
 using reports::Json;
 
 struct RunArguments {
-  std::string attach;
+  std::string attach, profile;
   Selection selection;
   std::vector<std::string> list_files;
   uint64_t seed = 1;
@@ -116,6 +117,9 @@ class RunCommand {
       VITRO_TRY(ReadSelectionFile(file, selection));
     if (arguments_.rerun_failed) VITRO_TRY(SelectFailed(arguments_.out, selection));
     VITRO_ASSIGN(auto checks, SelectChecks(selection, true));
+    if (!arguments_.profile.empty()) {
+      VITRO_ASSIGN(profile_, OpenProfile(arguments_.profile));
+    }
     VITRO_ASSIGN(auto attachment, OpenAttachment(arguments_.attach));
     Invocation invocation;
     invocation.argv = argv_;
@@ -126,6 +130,7 @@ class RunCommand {
     invocation.start = UtcNow();
     ProbeOptions probe_options;
     probe_options.limit = milliseconds(arguments_.timeout_ms);
+    probe_options.profile = profile_ ? &*profile_ : nullptr;
     VITRO_ASSIGN(const Probed probed, Probe(*attachment, probe_options));
     checks = AtLevelOf(probed.abilities, std::move(checks));
 
@@ -172,6 +177,7 @@ class RunCommand {
   std::string Reproduce(const Check& check) const {
     std::string command = fmt::format("{} run {} {} --seed {}", ShellQuote(argv_[0]),
                                       ShellQuote(arguments_.attach), check.id, arguments_.seed);
+    if (!arguments_.profile.empty()) command += " --profile " + ShellQuote(arguments_.profile);
     if (arguments_.timeout_ms != RunArguments().timeout_ms)
       command += fmt::format(" --timeout {}", arguments_.timeout_ms);
     if (arguments_.response_ms != RunArguments().response_ms)
@@ -191,6 +197,7 @@ class RunCommand {
   }
 
   const RunArguments& arguments_;
+  std::optional<Profile> profile_;
   std::vector<std::string> argv_;
   reports::TerminalReporter terminal_;
   Stream* stream_ = nullptr;
@@ -209,6 +216,8 @@ void AddRun(CLI::App& app, CommandLine& line) {
       ->delimiter(',');
   run->add_option("--list-file", arguments->list_files,
                   "File of selectors, one a line; '-' in front excludes, '#' comments");
+  run->add_option("--profile", arguments->profile,
+                  "What the device's type is: a TOML file, or a built-in profile's name");
   run->add_option("--seed", arguments->seed, "Seed of everything random")->capture_default_str();
   run->add_flag("--strict", arguments->strict, "Warnings count as failures");
   run->add_option("--jobs", arguments->jobs,

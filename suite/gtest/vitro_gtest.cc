@@ -15,6 +15,7 @@
 #include "harness/attach/attach.h"
 #include "suite/checks/check.h"
 #include "suite/gtest/message.h"
+#include "suite/profile/built_in.h"
 #include "suite/run/isolated_check.h"
 #include "suite/run/probe.h"
 #include "suite/run/select.h"
@@ -64,6 +65,13 @@ class Subject {
     std::string name = tests.name;
     if (name.empty() && attachment_) name = attachment_->string().where;
     suite_ = UniqueSuite("Vitro/" + (name.empty() ? "device" : LegalName(name)));
+    if (problem_.empty() && !tests.profile.empty()) {
+      auto profile = OpenProfile(tests.profile);
+      if (profile)
+        profile_ = *std::move(profile);
+      else
+        problem_ = profile.error().message;
+    }
     if (!problem_.empty()) return;
     auto selected = SelectChecks({tests.select, tests.exclude});
     if (selected) {
@@ -87,7 +95,8 @@ class Subject {
   // Looks at the device when asked first; nullptr if that was not possible: problem() says why.
   const Probed* probed() {
     if (!probed_ && problem_.empty()) {
-      auto probed = Probe(*attachment_, {.limit = tests_.limit});
+      auto probed =
+          Probe(*attachment_, {.limit = tests_.limit, .profile = profile_ ? &*profile_ : nullptr});
       if (probed)
         probed_ = *std::move(probed);
       else
@@ -118,6 +127,7 @@ class Subject {
   std::unique_ptr<Attachment> attachment_;
   std::string suite_;
   std::vector<const Check*> checks_;
+  std::optional<Profile> profile_;
   std::optional<Probed> probed_;
   std::string problem_;
   std::string owner_;

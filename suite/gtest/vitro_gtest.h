@@ -41,6 +41,10 @@ struct ConformanceTests {
   // ... or, where `device` is null, an attach string ("vhost-user:...", "inproc:...").
   std::string attach;
 
+  // What the device's type is: a profile's file, or the name of a built-in one; "": the built-in
+  // one of its id, if there is one.
+  std::string profile;
+
   // In test names; "" for the device's own name.
   std::string name;
   // Checks to run and not to run: the beginning of a check's or a requirement's id at a dot, or

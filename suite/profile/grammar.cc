@@ -151,6 +151,7 @@ bool IsVitroExperimental(const DeviceFacts& facts) { return facts.name == experi
 std::unique_ptr<Grammar> MakeGrammar(const DeviceFacts& facts, const Profile* profile,
                                      std::optional<FeatureSet> negotiated) {
   if (facts.device_id == device_id::kBlk) return std::make_unique<BlkGrammar>(facts);
+  if (profile == nullptr) profile = facts.profile;
   if (profile == nullptr) profile = BuiltInProfile(facts);
   if (profile != nullptr)
     if (auto grammar = MakeProfileGrammar(*profile, facts, negotiated)) return grammar;

@@ -74,9 +74,9 @@ struct LearnedShape {
 
 struct DeviceFacts;
 struct Profile;
-// nullptr if nothing is known of how to speak to this device. Without a profile, the one that is
-// built in for its type tells; with neither, or if it has no harmless request, what was learned.
-// `negotiated` is as in MakeProfileGrammar().
+// nullptr if nothing is known of how to speak to this device. Without a profile, that of the facts
+// or the one that is built in for its type tells; with none, or if it has no harmless request, what
+// was learned. `negotiated` is as in MakeProfileGrammar().
 std::unique_ptr<Grammar> MakeGrammar(const DeviceFacts& facts, const Profile* profile = nullptr,
                                      std::optional<FeatureSet> negotiated = std::nullopt);
 
@@ -91,6 +91,8 @@ struct DeviceFacts {
   Bytes config;                           // at most 4096 bytes of it
   std::vector<uint32_t> queue_max_sizes;  // of the first queues, at most 64
   std::vector<LearnedShape> learned;
+  // What is known of its type: what the user gave, else what is built in; nullptr if nothing.
+  const Profile* profile = nullptr;
   // The level whose registers are the device's own: core, pci or mmio.
   std::string level = "core";
   // What a walk through its registers found, for people, a line each: "BAR 1: 4096 bytes of

@@ -64,7 +64,8 @@
 //   readable     the device-readable bytes, a list of PARTS in their order; none on a queue
 //                "from-device"
 //   writable     the device-writable bytes, likewise; none on a queue "to-device"
-//   least_length the least used length that is right; of a request that has less to write, all of it;
+//   least_length the least used length that is right; of a request that has less to write, all of
+//   it;
 //                left out: any
 //   harmless     true: may be made at any time, as often as one likes, without changing what other
 //                requests are answered

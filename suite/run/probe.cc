@@ -5,6 +5,8 @@
 
 #include "harness/transport/pci/pci_layout.h"
 #include "suite/checks/context.h"
+#include "suite/profile/built_in.h"
+#include "suite/profile/profile_fit.h"
 #include "suite/run/codec.h"
 #include "suite/run/isolate.h"
 
@@ -118,6 +120,11 @@ Result<Probed> Probe(Attachment& attachment, const ProbeOptions& options) {
                  return {{"facts", ToJson(*facts)}, {"abilities", ToJson(transport.abilities())}};
                }));
   Probed probed{FactsFromJson(answer.at("facts")), AbilitiesFromJson(answer.at("abilities"))};
+  probed.facts.profile = options.profile;
+  if (options.profile == nullptr)
+    probed.facts.profile = BuiltInProfile(probed.facts);
+  else
+    VITRO_TRY(CheckFits(*options.profile, probed.facts));
   if (options.learn && !MakeGrammar(probed.facts)) Learn(attachment, probed.facts, options.limit);
   return probed;
 }

@@ -18,10 +18,13 @@ struct Probed {
 struct ProbeOptions {
   Duration limit = std::chrono::seconds(10);
   bool learn = true;  // try buffers on a device whose type has no grammar
+  // What the user says of the device's type; nullptr: the built-in one, if there is one. Outlives
+  // what was probed.
+  const Profile* profile = nullptr;
 };
 
 // kAttach if there is no device to be had or it does not survive being looked at; kUsage if the
-// device refuses its options.
+// device refuses its options or contradicts the profile that was given.
 Result<Probed> Probe(Attachment& attachment, const ProbeOptions& options);
 
 }  // namespace vitro

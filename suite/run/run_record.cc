@@ -61,6 +61,11 @@ std::map<std::string, std::vector<std::string>> ChecksByRequirement() {
   return checks;
 }
 
+json ProfileJson(const Profile* profile) {
+  if (profile == nullptr) return nullptr;
+  return fmt::format("{} ({})", profile->name, profile->file);
+}
+
 }  // namespace
 
 std::string SuiteVersion::Version() { return kVersion; }
@@ -134,7 +139,7 @@ json BeginLine(const AttachString& attach, const Probed& probed, const Invocatio
           {"invocation",
            {{"argv", invocation.argv},
             {"seed", invocation.seed},
-            {"profile", nullptr},
+            {"profile", ProfileJson(probed.facts.profile)},
             {"waivers", nullptr},
             {"strict", invocation.strict},
             {"jobs", invocation.jobs},
