@@ -5,6 +5,7 @@
 
 #include "suite/checks/chapters.h"
 #include "suite/checks/mmio_registers.h"
+#include "suite/profile/device_numbers.h"
 
 namespace vitro {
 namespace {
@@ -15,6 +16,7 @@ constexpr const char* kMagicRow = "dev.mmio.mmio-device-register-layout.1";
 constexpr const char* kVersionRow = "dev.mmio.mmio-device-register-layout.2";
 constexpr const char* kCleared = "dev.mmio.mmio-device-register-layout.5";
 constexpr const char* kIdentity = "derived.mmio.identity";
+constexpr const char* kReservedId = "derived.device-id.reserved";
 constexpr const char* kSelector = "derived.mmio.feature-selectors";
 constexpr const char* kResetStatus = "dev.basic.device-reset.1";
 constexpr const char* kSameAgain = "derived.mmio.registers-after-reset";
@@ -46,6 +48,20 @@ void TellsItsIdentityAlways(Context& c) {
     MmioRead(c, kVendorId);
     c.Expect(Accept::Equal(c.facts().vendor_id), kIdentity,
              "VendorID reads as when the device was found " + stage);
+  });
+}
+
+void TellsAnIdThatItMayUse(Context& c) {
+  std::vector<uint64_t> reserved;
+  for (uint32_t id = 1; id <= kLastReservedId; ++id)
+    if (IsReservedId(id)) reserved.push_back(id);
+  const Accept accept = c.facts().device_id >= kFirstExperiment
+                            ? Accept::Range(kFirstExperiment, kLastExperiment)
+                            : Accept::In(reserved);
+  AtEveryStage(c, [&](const std::string& stage) {
+    MmioRead(c, kDeviceId);
+    c.Advise(accept, kReservedId,
+             "DeviceID is one of the standard's table, or from 65535 backwards, " + stage);
   });
 }
 
@@ -230,6 +246,16 @@ void AddMmioChecks(std::vector<Check>& list) {
       .needs = needs,
       .faults = {"mmio-device-id-lost"},
       .run = TellsItsIdentityAlways,
+  });
+  list.push_back({
+      .id = "mmio.identity.reserved-id",
+      .title = "DeviceID is reserved for a device type, or one for experiments",
+      .section = "5",
+      .requirements = {kReservedId},
+      .tags = {},
+      .needs = needs,
+      .faults = {"mmio-device-id-lost"},
+      .run = TellsAnIdThatItMayUse,
   });
   list.push_back({
       .id = "mmio.features.device-selector",

@@ -3,6 +3,7 @@
 #include <charconv>
 
 #include "harness/virtio/device_id.h"
+#include "suite/profile/device_numbers.h"
 #include "suite/profile/lint_rules.h"
 
 namespace vitro {
@@ -155,12 +156,8 @@ void EarlyRead(const Profile& profile, LintFindings& findings) {
 
 // --- Device id -------------------------------------------------------------------------------
 
-constexpr uint32_t kFirstExperiment = 65280;  // "use 65535 and work backwards": 256 of them
-constexpr uint32_t kMatchedByPci = 63;        // 4.1.2.1: ids up to here have a PCI device id
+constexpr uint32_t kMatchedByPci = 63;  // 4.1.2.1: ids up to here have a PCI device id
 constexpr uint32_t kMaxPci = 0xffff - 0x1040;
-
-// The table at the beginning of chapter 5.
-bool InTable(uint32_t id) { return id >= 1 && id <= 49 && id != 14 && id != 15 && id != 37; }
 
 void IdTaken(const Profile& profile, LintFindings& findings) {
   const std::string_view owner = DeviceTypeToName(profile.id);
@@ -170,13 +167,13 @@ void IdTaken(const Profile& profile, LintFindings& findings) {
 }
 
 void IdReserved(const Profile& profile, LintFindings& findings) {
-  if (InTable(profile.id) && !DeviceTypeFromName(DeviceTypeToName(profile.id)))
+  if (IsReservedId(profile.id) && !DeviceTypeFromName(DeviceTypeToName(profile.id)))
     findings.Add(profile.id_line,
                  "id {} was reserved for a type that the standard does not describe", profile.id);
 }
 
 void IdUnreserved(const Profile& profile, LintFindings& findings) {
-  if (!InTable(profile.id) && profile.id < kFirstExperiment)
+  if (!IsReservedId(profile.id) && profile.id < kFirstExperiment)
     findings.Add(profile.id_line, "id {} is neither reserved nor one for experiments", profile.id);
 }
 
