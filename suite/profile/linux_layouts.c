@@ -249,7 +249,8 @@ const struct LinuxRequest kLinuxRequests[] = {
     {"vsock", "reset", sizeof(struct virtio_vsock_hdr), 0},
     {"vsock", "event", 0, sizeof(struct virtio_vsock_event)},
     {"crypto", "hash_create_session",
-     sizeof(struct virtio_crypto_ctrl_header) + sizeof(struct virtio_crypto_hash_session_para),
+     sizeof(struct virtio_crypto_ctrl_header) +
+         offsetof(struct virtio_crypto_hash_session_para, padding),  // Linux fills up
      sizeof(struct virtio_crypto_session_input)},
     {"fs", "init", sizeof(struct fuse_in_header) + 16,
      sizeof(struct fuse_out_header) + sizeof(struct fuse_init_out)},
