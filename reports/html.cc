@@ -14,6 +14,12 @@
 
 namespace vitro::reports {
 
+std::string_view Asset(std::string_view name) {
+  for (const EmbeddedText& each : ReportAssets())
+    if (each.name == name) return each.text;
+  return {};
+}
+
 void HtmlWriter::Escape(std::string_view text) {
   for (const char c : Printable(text)) {
     switch (c) {
@@ -104,7 +110,7 @@ void WriteHead(HtmlWriter& out, const Json& run) {
          "style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:; base-uri 'none'; "
          "form-action 'none'\">\n<link rel=\"icon\" href=\"data:,\">\n<title>"
       << Verdict(run) << ": " << ShortAttach(run) << " – Vitro</title>\n<style>\n";
-  out.Embed(kStyle);
+  out.Embed(Asset("report.css"));
   out << "</style>\n</head>\n<body>\n";
 }
 
@@ -383,7 +389,7 @@ std::string RenderHtml(const Json& run) {
   out << "</main>\n<footer>Made by " << Str(run.at("suite"), "name") << " "
       << Str(run.at("suite"), "version")
       << " from run.json, which holds everything that is shown here and more.</footer>\n<script>\n";
-  out.Embed(kScript);
+  out.Embed(Asset("report.js"));
   out << "</script>\n</body>\n</html>\n";
   return out.Take();
 }

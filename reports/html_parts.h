@@ -5,16 +5,25 @@
 #include <concepts>
 #include <cstdint>
 #include <map>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "harness/base/embedded_text.h"
 #include "reports/record.h"
+
+namespace vitro {
+
+// report.css and report.js, as the build put them into the program.
+std::span<const EmbeddedText> ReportAssets();
+
+}  // namespace vitro
 
 namespace vitro::reports {
 
-extern const std::string_view kStyle;   // report.css
-extern const std::string_view kScript;  // report.js
+// "report.css" or "report.js".
+std::string_view Asset(std::string_view name);
 
 // Markup can only be made from a literal in this program, so what comes from a record cannot become
 // any.

@@ -227,7 +227,7 @@ std::string RenderMatrixHtml(const std::vector<MatrixColumn>& columns) {
   out << "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">"
          "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">"
          "<title>Vitro: devices side by side</title>\n<style>\n";
-  out.Embed(kStyle);
+  out.Embed(Asset("report.css"));
   out << "</style></head>\n<body class=\"matrix-page\"><header class=\"masthead\"><p "
          "class=\"kicker\">"
          "<b>Vitro</b> · comparison</p><h1>"

@@ -19,7 +19,8 @@ struct LintArguments {
 // "Device Improvements" of the appendix, or section 2.2.
 std::string Source(std::string_view section) {
   const bool number = section.find_first_not_of("0123456789.") == std::string_view::npos;
-  return fmt::format(number ? "VIRTIO 1.4, {}" : "Creating New Device Types, \"{}\"", section);
+  return number ? fmt::format("VIRTIO 1.4, {}", section)
+                : fmt::format("Creating New Device Types, \"{}\"", section);
 }
 
 json Row(const Profile& profile, const LintFinding& finding) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Who may use which device id: the table at the beginning of chapter 5, and "What Device Number?" of
-// the appendix "Creating New Device Types".
+// Who may use which device id: the table at the beginning of chapter 5, and "What Device Number?"
+// of the appendix "Creating New Device Types".
 #pragma once
 
 #include <cstdint>

@@ -2,6 +2,7 @@
 #include "suite/profile/lint.h"
 
 #include <cctype>
+#include <tuple>
 
 #include "suite/profile/lint_rules.h"
 
@@ -9,8 +10,11 @@ namespace vitro {
 namespace {
 
 std::vector<LintFinding> Sorted(LintFindings findings) {
-  std::stable_sort(findings.list.begin(), findings.list.end(),
-                   [](const LintFinding& a, const LintFinding& b) { return a.line < b.line; });
+  // Those of a line in the order of the rules, which are in one vector.
+  std::sort(findings.list.begin(), findings.list.end(),
+            [](const LintFinding& a, const LintFinding& b) {
+              return std::tie(a.line, a.rule, a.found) < std::tie(b.line, b.rule, b.found);
+            });
   return std::move(findings.list);
 }
 

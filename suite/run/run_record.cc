@@ -14,6 +14,7 @@
 #include "harness/virtio/device_id.h"
 #include "suite/catalogue/catalogue.h"
 #include "suite/profile/feature_names.h"
+#include "suite/profile/profile.h"
 #include "suite/run/version.h"
 
 namespace vitro {
