@@ -41,6 +41,7 @@ enum class FieldCommit {
   kEachWrite,  // every access acts on the bytes it has, at once
   kLastByte,   // with a write that includes the last byte
   kFirstByte,  // with a write that includes the first byte
+  kAllBytes,   // with the write after which each byte was written since it was taken over last
   kLater,      // never by the write: at another moment, which `commit_when` names
 };
 enum class FieldChanges {

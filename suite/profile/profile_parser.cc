@@ -27,9 +27,10 @@ struct Word {
 };
 constexpr std::array<Word<FieldAccess>, 2> kAccess = {
     {{"ro", FieldAccess::kReadOnly}, {"rw", FieldAccess::kReadWrite}}};
-constexpr std::array<Word<FieldCommit>, 4> kCommit = {{{"each-write", FieldCommit::kEachWrite},
+constexpr std::array<Word<FieldCommit>, 5> kCommit = {{{"each-write", FieldCommit::kEachWrite},
                                                        {"last-byte", FieldCommit::kLastByte},
                                                        {"first-byte", FieldCommit::kFirstByte},
+                                                       {"all-bytes", FieldCommit::kAllBytes},
                                                        {"later", FieldCommit::kLater}}};
 constexpr std::array<Word<FieldChanges>, 3> kChanges = {{{"never", FieldChanges::kNever},
                                                          {"by-driver", FieldChanges::kByDriver},

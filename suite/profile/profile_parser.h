@@ -40,8 +40,7 @@
 //  and of "rw" fields only
 //   action       true: writing it makes the device do something
 //   commit       when the device takes over what is written: "each-write", "last-byte",
-//   "first-byte"
-//                or "later"; left out: "each-write"
+//                "first-byte", "all-bytes" or "later" (profile.h); left out: "each-write"
 //   commit_when  with "later": when that is
 //   runtime      true: it is meant to be written after DRIVER_OK
 //   values       VALUES that may be written; left out: any
