@@ -30,6 +30,7 @@ bool DeviceCore::ConfigRead(uint32_t offset, void* value, uint32_t width) {
   auto* to = static_cast<uint8_t*>(value);
   const Bytes image = VisibleConfig();
   if (width != 1 && width != 2 && width != 4 && width != 8) return false;
+  if (fault("config-unaligned-crash") && offset % width != 0) Crash();
   if (offset > image.size() || width > image.size() - offset) {
     if (fault("config-read-past-end-leaks") && offset < UINT32_MAX - 8)
       return ReadPastEnd(offset, to, width);
@@ -37,6 +38,11 @@ bool DeviceCore::ConfigRead(uint32_t offset, void* value, uint32_t width) {
   }
   if (fault("config-unreadable-before-features-ok") && !FeaturesOk()) return false;
   if (fault("config-byte-reads-wrong") && width == 1) offset &= ~3u;
+  Saw(Act::kConfigRead);
+  if (generation_owed_ && offset % 8 < 4) {
+    generation_owed_ = false;
+    ++generation_;
+  }
   std::copy_n(image.begin() + offset, width, to);
   if (fault("config-zero-before-features-ok") && !FeaturesOk()) std::fill_n(to, width, uint8_t{0});
   if (fault("config-generation-restless")) ++generation_;
@@ -56,7 +62,7 @@ bool DeviceCore::WriteConfigField(uint32_t offset, ByteView bytes) {
   const size_t size = ConfigImage().size();
   if (offset > size || bytes.size() > size - offset) return false;
   // A driver may not write before it has negotiated (3.1.1 step 4), but a legacy one (3.1.2).
-  if (!FeaturesOk() && !legacy_) return false;
+  if (!FeaturesOk() && !legacy_ && !fault("config-acts-before-features-ok")) return false;
   for (uint32_t i = 0; i < bytes.size(); ++i)
     if (!ConfigWritable(offset + i)) return false;
   if (!AcceptConfigWrite(offset, bytes)) return false;
@@ -77,11 +83,24 @@ bool DeviceCore::WriteConfigFaults(uint32_t offset, ByteView bytes, bool& result
     overlay_[0] = static_cast<uint8_t>(~image[0]);
     return result = true;
   }
+  const auto width = static_cast<uint32_t>(bytes.size());
+  if (fault("config-unaligned-crash") && offset % width != 0) Crash();
   if (!FeaturesOk() || !inside) return false;
-  if (fault("config-read-only-writable")) {
-    for (uint32_t i = 0; i < bytes.size(); ++i) SetConfigByte(offset + i, bytes[i]);
-    ConfigWritten(offset, static_cast<uint32_t>(bytes.size()));
+  const bool read_only_half = fault("config-read-only-half-writable") && !ConfigWritable(offset) &&
+                              offset % 8 >= 4 && offset % 8 + width <= 8;
+  const bool run_over = fault("config-run-over-taken") && ConfigWritable(offset);
+  if (fault("config-read-only-writable") || read_only_half || run_over) {
+    for (uint32_t i = 0; i < width; ++i) SetConfigByte(offset + i, bytes[i]);
+    ConfigWritten(offset, width);
     return result = true;
+  }
+  if (fault("config-unaligned-rounds-down") && offset % width != 0) {
+    WriteConfigField(offset - offset % width, bytes);
+    return result = true;
+  }
+  if (fault("config-halfword-swapped") && width == 2) {
+    result = WriteConfigField(offset, Bytes{bytes[1], bytes[0]});
+    return true;
   }
   if (fault("config-write-hits-neighbour") && bytes.size() == 1 && ConfigWritable(offset)) {
     result = WriteConfigField(offset, bytes);
@@ -93,10 +112,17 @@ bool DeviceCore::WriteConfigFaults(uint32_t offset, ByteView bytes, bool& result
 }
 
 void DeviceCore::MoveGeneration() {
-  if (!fault("config-generation-static")) ++generation_;
+  if (fault("config-generation-on-low-half")) {
+    generation_owed_ = true;
+  } else if (!fault("config-generation-static")) {
+    ++generation_;
+  }
 }
 
-uint32_t DeviceCore::ConfigGeneration() { return generation_; }
+uint32_t DeviceCore::ConfigGeneration() {
+  Saw(Act::kGenerationRead);
+  return fault("config-generation-8-bit") ? generation_ & 0xff : generation_;
+}
 
 void DeviceCore::ConfigChanged() {
   MoveGeneration();

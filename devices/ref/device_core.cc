@@ -128,7 +128,8 @@ void DeviceCore::Negotiate() {
 bool DeviceCore::FeaturesOk() const { return status_ & status::kFeaturesOk; }
 bool DeviceCore::DriverOk() const { return status_ & status::kDriverOk; }
 
-uint8_t DeviceCore::GetStatus() const {
+uint8_t DeviceCore::GetStatus() {
+  Saw(Act::kStatusRead);
   if (fault("status-not-read-back")) return status_ & static_cast<uint8_t>(~status::kDriver);
   return status_;
 }
@@ -144,6 +145,7 @@ void DeviceCore::SetStatus(uint8_t value) {
 void DeviceCore::EnterDriverOk() {
   status_ |= status::kDriverOk;
   serves_over_reset_ = false;
+  Saw(Act::kDriverOk);
   OnDriverOk();
   if (fault("config-change-spurious")) host_.SignalConfig();
 }
@@ -184,7 +186,8 @@ void DeviceCore::ResetQueues() {
 // Virtqueue set-up (2.6)
 // -----------------------------------------------------------------------------
 
-uint32_t DeviceCore::QueueMaxSize(uint32_t queue) const {
+uint32_t DeviceCore::QueueMaxSize(uint32_t queue) {
+  Saw(Act::kQueueLook);
   return queue < queues_.size() && QueueAvailable(queue) ? queue_size_ : 0;
 }
 
@@ -204,6 +207,7 @@ bool DeviceCore::QueueReset(uint32_t index) {
   if ((!features_.Has(feature::kRingReset) && !legacy_) || index >= queues_.size()) return false;
   Queue& queue = queues_[index];
   const bool was_enabled = queue.ring.enabled();
+  Saw(Act::kQueueReset);
   queue.ring.QueueReset();
   queue.last.reset();
   queue.held.reset();

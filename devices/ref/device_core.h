@@ -49,13 +49,13 @@ class DeviceCore {
   void Identity(vitro_identity& identity) const;
   FeatureSet OfferedFeatures();
   void AcceptFeatures(FeatureSet features);
-  uint8_t GetStatus() const;
+  uint8_t GetStatus();
   void SetStatus(uint8_t value);
   void Reset();
   bool ConfigRead(uint32_t offset, void* value, uint32_t width);
   bool ConfigWrite(uint32_t offset, const void* value, uint32_t width);
   uint32_t ConfigGeneration();
-  uint32_t QueueMaxSize(uint32_t queue) const;
+  uint32_t QueueMaxSize(uint32_t queue);
   bool QueueSetup(uint32_t queue, const vitro_queue& setup);
   bool QueueReset(uint32_t queue);
   void Notify(uint32_t queue);
@@ -83,6 +83,18 @@ class DeviceCore {
   virtual void ConfigWritten(uint32_t /*offset*/, uint32_t /*width*/) {}
   virtual bool ChangeConfig() { return false; }  // for StimulateConfigChange
 
+  // What a driver does between the writes of the parts of a field.
+  enum class Act {
+    kConfigRead,
+    kGenerationRead,
+    kQueueLook,
+    kQueueReset,
+    kKick,
+    kStatusRead,
+    kDriverOk,
+    kWait,
+  };
+  virtual void Saw(Act) {}
   virtual void OnDriverOk() {}
   virtual void OnReset() {}
 
@@ -154,6 +166,7 @@ class DeviceCore {
   bool serves_over_reset_ = false;  // fault "reset-keeps-queues"
 
   uint32_t generation_ = 0;
+  bool generation_owed_ = false;         // fault "config-generation-on-low-half"
   std::map<uint32_t, uint8_t> overlay_;  // config bytes that a fault changed
   uint8_t leak_ = 0;                     // fault "config-read-past-end-leaks"
 };

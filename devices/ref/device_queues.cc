@@ -18,6 +18,7 @@ void DeviceCore::Notify(uint32_t index) {
     if (fault("notify-out-of-range-crash")) Crash();
     return;
   }
+  Saw(Act::kKick);
   Queue& queue = queues_[index];
   if (fault("notifies-before-driver-ok") && !DriverOk()) queue.signal_later = true;
   if (fault("write-after-used") && queue.last && !queue.last->writable().empty())
@@ -60,6 +61,7 @@ bool DeviceCore::WriteHeldBack() {
 }
 
 bool DeviceCore::Run() {
+  Saw(Act::kWait);
   bool any = WorkSignals();
   any = WriteHeldBack() || any;
   for (uint32_t i = 0; i < queues_.size(); ++i)

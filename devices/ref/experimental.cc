@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "devices/ref/admin/administration.h"
+#include "devices/ref/wide_action.h"
 #include "harness/virtio/device_id.h"
 #include "harness/virtio/experimental.h"
 
@@ -20,7 +21,8 @@ class Experimental : public DeviceCore {
   // `admin`: the device has administration virtqueues as well.
   Experimental(const vitro_host* host, const CommonOptions& common,
                std::optional<AdminOptions> admin)
-      : DeviceCore(host, common, xp::kQueueCount + (admin ? xp::kAdminQueueCount : 0)) {
+      : DeviceCore(host, common, xp::kQueueCount + (admin ? xp::kAdminQueueCount : 0)),
+        threshold_(fault, xp::kDefaultThreshold) {
     RestoreFields();
     if (admin) administration_.emplace(fault, *admin);
   }
@@ -52,19 +54,28 @@ class Experimental : public DeviceCore {
     StoreLe<uint32_t>(&image[xp::kConfigCounter], counter_);
     StoreLe<uint32_t>(&image[xp::kConfigGated], gated ? xp::kGatedValue : 0);
     StoreLe<uint64_t>(&image[xp::kConfigWide], xp::WideValue(wide_count_));
+    StoreLe<uint64_t>(&image[xp::kConfigThreshold], threshold_.value());
+    StoreLe<uint64_t>(&image[xp::kConfigApplied], threshold_.applied());
+    StoreLe<uint32_t>(&image[xp::kConfigActions], threshold_.actions());
     std::copy_n(limit_, sizeof limit_, &image[xp::kConfigLimit]);
     std::copy_n(command_, sizeof command_, &image[xp::kConfigCommand]);
     std::copy_n(tearable_, sizeof tearable_, &image[xp::kConfigTearable]);
+    std::copy_n(shared_, sizeof shared_, &image[xp::kConfigShared]);
     return image;
   }
 
   bool ConfigWritable(uint32_t offset) const override {
     return (offset >= xp::kConfigLimit && offset < xp::kConfigCounter) ||
-           (offset >= xp::kConfigTearable && offset < xp::kConfigSize);
+           (offset >= xp::kConfigTearable && offset < xp::kConfigReserved2) ||
+           offset >= xp::kConfigShared;
   }
 
   void WriteConfigByte(uint32_t offset, uint8_t byte) override {
-    if (offset >= xp::kConfigTearable) {
+    if (offset >= xp::kConfigShared) {
+      shared_[offset - xp::kConfigShared] = byte;
+    } else if (offset >= xp::kConfigThreshold) {
+      threshold_.WriteByte(offset - xp::kConfigThreshold, byte);
+    } else if (offset >= xp::kConfigTearable) {
       tearable_[offset - xp::kConfigTearable] = byte;
       // As if the field were held in one register that each write of a half clears first.
       if (fault("config-torn-write"))
@@ -77,19 +88,37 @@ class Experimental : public DeviceCore {
   }
 
   void ConfigWritten(uint32_t offset, uint32_t width) override {
+    const uint32_t end = offset + width;
+    if (end > xp::kConfigShared) WriteShared(offset, end);
+    const int64_t first = int64_t{offset} - xp::kConfigThreshold;
+    bool acted = threshold_.Written(first, first + width - 1);
     const uint32_t trigger = xp::kConfigCommand + (fault("config-action-on-first-half") ? 0 : 3);
-    if (offset > trigger || offset + width <= trigger) return;
-    counter_ += LoadLe<uint32_t>(command_);
-    StoreLe<uint32_t>(command_, 0);
-    ConfigChanged();
+    if (offset <= trigger && end > trigger) {
+      counter_ += LoadLe<uint32_t>(command_);
+      StoreLe<uint32_t>(command_, 0);
+      acted = true;
+    }
+    if (acted) ConfigChanged();
   }
 
   bool ChangeConfig() override {
     ++wide_count_;
+    StoreLe(shared_, xp::WideValue(wide_count_));
     ConfigChanged();
     return true;
   }
 
+  void Saw(Act act) override {
+    if ((act == Act::kConfigRead && fault("config-wide-half-lost-by-config-read")) ||
+        (act == Act::kGenerationRead && fault("config-wide-half-lost-by-generation")) ||
+        (act == Act::kQueueLook && fault("config-wide-half-lost-by-queue-look")) ||
+        (act == Act::kQueueReset && fault("config-wide-half-lost-by-queue-reset")) ||
+        (act == Act::kKick && fault("config-wide-half-lost-by-kick")) ||
+        (act == Act::kStatusRead && fault("config-wide-half-lost-by-status-read")) ||
+        (act == Act::kWait && fault("config-wide-half-lost-by-waiting")) ||
+        (act == Act::kDriverOk && fault("config-wide-half-lost-by-driver-ok")))
+      threshold_.Forget();
+  }
   void OnDriverOk() override { limit_in_effect_ = LoadLe<uint32_t>(limit_); }
   void OnReset() override {
     if (administration_) administration_->Reset();
@@ -116,7 +145,19 @@ class Experimental : public DeviceCore {
     uint64_t payload_at = xp::kEchoHeaderSize;  // offset in the readable part
   };
 
+  // Fault "config-write-restores-other-half": the bytes not written are those of the last write.
+  void WriteShared(uint32_t offset, uint32_t end) {
+    const uint32_t from = std::max(offset, xp::kConfigShared) - xp::kConfigShared;
+    if (fault("config-write-restores-other-half"))
+      for (uint32_t i = 0; i < sizeof shared_; ++i)
+        if (i < from || xp::kConfigShared + i >= end) shared_[i] = last_shared_[i];
+    std::copy_n(shared_, sizeof shared_, last_shared_);
+  }
+
   void RestoreFields() {
+    threshold_.Reset();
+    StoreLe<uint64_t>(shared_, 0);
+    StoreLe<uint64_t>(last_shared_, 0);
     StoreLe<uint32_t>(limit_, xp::kDefaultLimit);
     StoreLe<uint32_t>(command_, 0);
     StoreLe<uint64_t>(tearable_, xp::kDefaultTearable);
@@ -194,7 +235,9 @@ class Experimental : public DeviceCore {
     return true;
   }
 
-  uint8_t limit_[4] = {}, command_[4] = {}, tearable_[8] = {};
+  uint8_t limit_[4] = {}, command_[4] = {}, tearable_[8] = {}, shared_[8] = {};
+  uint8_t last_shared_[8] = {};
+  WideAction threshold_;
   uint32_t limit_in_effect_ = xp::kDefaultLimit;
   uint32_t counter_ = 0;
   uint32_t wide_count_ = 1;

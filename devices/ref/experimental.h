@@ -6,7 +6,7 @@
 //                1 CHECKSUM  the echo queue's answers carry a checksum. Requires GATED: FEATURES_OK
 //                is
 //                            refused for CHECKSUM alone.
-// Configuration space, 40 bytes, little-endian; read in any width of 1, 2, 4 and 8 at any offset:
+// Configuration space, 72 bytes, little-endian; read in any width of 1, 2, 4 and 8 at any offset:
 //    0 le32 version    read-only, 1.
 //    4 le32 limit      writable; the longest payload that echo takes, as it stands at DRIVER_OK.
 //                      65536 after reset.
@@ -16,10 +16,21 @@
 //                      bytes written so far.
 //   12 le32 counter    read-only; 0 after reset.
 //   16 le32 gated      read-only; 0x64746167 if GATED was negotiated, else (and before FEATURES_OK)
-//   0. 20 le32 reserved   read-only, 0. 24 le64 wide       read-only; n in the low and ~n in the
-//   high half. stimulate_config_change adds 1
-//                      to n, moves the generation and notifies. Not changed by reset.
+//                      0.
+//   20 le32 reserved   read-only, 0.
+//   24 le64 wide       read-only; n in the low and ~n in the high half. stimulate_config_change
+//                      adds 1 to n, moves the generation and notifies. Not changed by reset.
 //   32 le64 tearable   writable in any pieces, no action; 0xa5a5a5a55a5a5a5a after reset.
+//   40 le64 threshold  writable in any pieces and order; reads as the bytes written so far, and
+//                      0xa5a5a5a55a5a5a5a after reset. Acts as soon as each of its 8 bytes has been
+//                      written since it acted last, or since the reset: see
+//                      devices/ref/wide_action.h. Then the generation moves and a configuration
+//                      change notification is sent.
+//   48 le32 reserved   read-only, 0.
+//   52 le32 actions    read-only; how often threshold acted since the reset.
+//   56 le64 applied    read-only; what threshold acted with last, 0 after reset.
+//   64 le64 shared     writable in any pieces, no action; 0 after reset. stimulate_config_change
+//                      gives it the value of wide: whoever wrote a half last, has that half.
 // A write with any byte outside the writable fields, or before FEATURES_OK, is refused as a whole.
 //
 // Queue 0, echo. Readable: le32 opcode (1 = ECHO), le32 length, `length` bytes of payload.

@@ -121,6 +121,55 @@ TEST(Experimental, WideFields) {
   EXPECT_EQ(driver.Config(xp::kConfigTearable, 8), xp::kDefaultTearable);
 }
 
+// The pieces of a 64-bit value, by offset and width, in an order.
+using Pieces = std::vector<std::pair<uint32_t, uint32_t>>;
+
+TEST(Experimental, ThresholdActsOnceAllOfItWasWritten) {
+  constexpr uint64_t kValue = 0x11223344'55667788;
+  const Pieces orders[] = {{{0, 8}},
+                           {{0, 4}, {4, 4}},
+                           {{4, 4}, {0, 4}},
+                           {{4, 4}, {4, 4}, {0, 4}},
+                           {{6, 2}, {2, 4}, {0, 2}},
+                           {{7, 1}, {0, 4}, {4, 2}, {6, 1}}};
+  for (const Pieces& order : orders) {
+    Driver driver;
+    ASSERT_TRUE(driver.Start(kPlain, 8, 2));
+    for (size_t i = 0; i < order.size(); ++i) {
+      const auto [at, width] = order[i];
+      EXPECT_EQ(driver.Config(xp::kConfigActions, 4), 0u);
+      EXPECT_EQ(driver.host.config_signals, 0u);
+      EXPECT_TRUE(driver.WriteConfig(xp::kConfigThreshold + at, kValue >> (8 * at), width));
+    }
+    EXPECT_EQ(driver.Config(xp::kConfigActions, 4), 1u);
+    EXPECT_EQ(driver.Config(xp::kConfigApplied, 8), kValue);
+    EXPECT_EQ(driver.Config(xp::kConfigThreshold, 8), kValue);
+    EXPECT_EQ(driver.host.config_signals, 1u);
+  }
+}
+
+TEST(Experimental, AResetForgetsHalfOfThreshold) {
+  Driver driver;
+  ASSERT_TRUE(driver.Start(kPlain, 8, 2));
+  EXPECT_TRUE(driver.WriteConfig(xp::kConfigThreshold, 1, 4));
+  EXPECT_EQ(driver.Config(xp::kConfigThreshold, 8), 0xa5a5a5a5'00000001ull);
+  ASSERT_TRUE(driver.Start(kPlain, 8, 2));
+  EXPECT_EQ(driver.Config(xp::kConfigThreshold, 8), xp::kDefaultThreshold);
+  EXPECT_TRUE(driver.WriteConfig(xp::kConfigThreshold + 4, 2, 4));
+  EXPECT_EQ(driver.Config(xp::kConfigActions, 4), 0u);
+  EXPECT_TRUE(driver.WriteConfig(xp::kConfigThreshold, 3, 4));
+  EXPECT_EQ(driver.Config(xp::kConfigApplied, 8), 0x00000002'00000003ull);
+}
+
+TEST(Experimental, SharedHasTheHalvesWrittenLast) {
+  Driver driver;
+  ASSERT_TRUE(driver.Start(kPlain, 8, 2));
+  EXPECT_TRUE(driver.WriteConfig(xp::kConfigShared, 7, 4));
+  driver.ops->stimulate_config_change(driver.device);
+  EXPECT_TRUE(driver.WriteConfig(xp::kConfigShared + 4, 9, 4));
+  EXPECT_EQ(driver.Config(xp::kConfigShared, 8), 0x00000009'00000002ull);
+}
+
 TEST(Entropy, IsReproducibleAndVaried) {
   const auto bytes = [](const std::string& options) {
     TestDriver driver(FindReferenceDevice("entropy"), options);

@@ -17,6 +17,8 @@
 namespace vitro::ref {
 namespace {
 
+namespace xp = experimental;
+
 void Features(Tourist& t) {
   for (int session = 0; session < 3; ++session) {
     const FeatureSet offered = t.Offered();
@@ -215,6 +217,60 @@ void Config(Tourist& t) {
   read_all("after reset");
 }
 
+// A half of a wide field, each thing that may come in between, and the other half.
+void WideConfig(Tourist& t) {
+  const auto note = [&] {
+    for (uint32_t offset = 0; offset < xp::kConfigSize; offset += 8)
+      t.Note("{} = {:x}", offset, t.Config(offset, 8));
+    t.Note("generation {} signals {}", t.ops->config_generation(t.device), t.host.config_signals);
+  };
+  const std::function<void()> between[] = {[] {},
+                                           [&] { t.Config(0, 4); },
+                                           [&] { t.ops->config_generation(t.device); },
+                                           [&] { t.WriteConfig(xp::kConfigLimit, 5, 4); },
+                                           [&] { t.ops->queue_max_size(t.device, 1); },
+                                           [&] { t.ops->queue_reset(t.device, 1); },
+                                           [&] { t.Kick(0); },
+                                           [&] { t.ops->get_status(t.device); },
+                                           [&] { t.ops->stimulate_config_change(t.device); },
+                                           [&] { t.RunDevice(); },
+                                           [&] { t.Negotiate(t.With(kRings)); }};
+  for (const auto& act : between)
+    for (uint32_t first : {0u, 4u})
+      for (uint32_t field : {xp::kConfigThreshold, xp::kConfigShared}) {
+        t.Begin(kRings);
+        t.WriteConfig(field + first, 0x11111111, 4);
+        act();
+        t.WriteConfig(field + 4 - first, 0x22222222, 4);
+        note();
+      }
+  t.Negotiate(kPlain);
+  t.WriteConfig(xp::kConfigThreshold, 1, 4);
+  t.AddStatus(status::kDriverOk);
+  t.WriteConfig(xp::kConfigThreshold + 4, 1, 4);
+  note();
+  t.WriteConfig(xp::kConfigThreshold + 6, 0x99999999, 4);
+  t.WriteConfig(xp::kConfigThreshold + 2, 0x1234, 2);
+  t.WriteConfig(xp::kConfigTearable + 6, 0x98765432, 4);
+  t.WriteConfig(xp::kConfigWide + 4, 0x77777777, 4);
+  note();
+  t.Note("low {:x} generation {}", t.Config(xp::kConfigWide, 4),
+         t.ops->config_generation(t.device));
+  for (int i = 0; i < 256; ++i) t.ops->stimulate_config_change(t.device);
+  t.Note("high {:x} generation {}", t.Config(xp::kConfigWide + 4, 4),
+         t.ops->config_generation(t.device));
+  t.Reset();
+  t.WriteConfig(xp::kConfigThreshold, 1, 8);
+  note();
+}
+
+// 256 changes in a row.
+void ManyChanges(Tourist& t) {
+  t.Begin(kRings);
+  for (int i = 0; i < 256; ++i) t.ops->stimulate_config_change(t.device);
+  t.Note("generation {}", t.ops->config_generation(t.device));
+}
+
 // Each way to break a ring, then a reset and requests on all queues.
 void Broken(Tourist& t, const std::function<void(Tourist&)>& breaks) {
   t.Begin(kRings);
@@ -362,6 +418,7 @@ std::vector<TourStage> MakeStages() {
   add("in-order", InOrder);
   add("queue-reset", QueueReset);
   add("config", Config);
+  add("many-changes", ManyChanges);
   add("size-0", DoNotOverrun);
   add("notify-out-of-range", [](Tourist& t) { t.Begin(kPlain), t.Kick(9); });
   const auto add_for = [&](char device, std::string_view name, void (*go)(Tourist&)) {
@@ -375,6 +432,7 @@ std::vector<TourStage> MakeStages() {
   add_for('a', "admin-lists", AdminLists);
   add_for('a', "admin-objects", AdminObjects);
   add_for('a', "admin-short", AdminShort);
+  add_for('x', "wide-config", WideConfig);
   add_for('b', "blk", Blk);
   add_for('z', "zoned-requests", ZonedRequests);
   add_for('z', "zoned-states", ZonedStates);

@@ -26,14 +26,21 @@ inline constexpr uint32_t kConfigGated = 16;     // le32, read-only, 0 without G
 inline constexpr uint32_t kConfigReserved = 20;  // le32, read-only, 0
 inline constexpr uint32_t kConfigWide = 24;      // le64, read-only, changes by itself
 inline constexpr uint32_t kConfigTearable = 32;  // le64, writable, no action
-inline constexpr uint32_t kConfigSize = 40;
+// le64, writable, acts once all of its bytes were written, in any pieces and order
+inline constexpr uint32_t kConfigThreshold = 40;
+inline constexpr uint32_t kConfigReserved2 = 48;  // le32, read-only, 0
+inline constexpr uint32_t kConfigActions = 52;    // le32, read-only: how often threshold acted
+inline constexpr uint32_t kConfigApplied = 56;    // le64, read-only: what it acted with last
+inline constexpr uint32_t kConfigShared = 64;     // le64, writable, changes by itself as well
+inline constexpr uint32_t kConfigSize = 72;
 
 inline constexpr uint32_t kVersion = 1;
 inline constexpr uint32_t kDefaultLimit = 65536;
 inline constexpr uint32_t kGatedValue = 0x64746167;  // "gatd"
 inline constexpr uint64_t kDefaultTearable = 0xa5a5a5a5'5a5a5a5aull;
-// The n-th value of `wide`, from 1: n in the low half, ~n in the high half, so that a torn read
-// shows.
+inline constexpr uint64_t kDefaultThreshold = kDefaultTearable;
+// The n-th value of `wide` and `shared`, from 1: n in the low half, ~n in the high half, so that a
+// torn read shows.
 constexpr uint64_t WideValue(uint32_t n) { return uint64_t{~n} << 32 | n; }
 
 // Echo queue: device-readable header { le32 opcode; le32 length; } and `length` bytes of payload.
