@@ -168,7 +168,8 @@ std::optional<Bytes> FakeBackEnd::Handle(Request request, const Bytes& payload,
       break;
     case Request::kSetConfig: {
       auto header = LoadLe<ConfigHeader>(payload.data());
-      if (header.offset + header.size <= options_.config_size)
+      last_set_config = uint64_t{header.offset} << 32 | header.size;
+      if (uint64_t{header.offset} + header.size <= options_.config_size)
         std::copy(payload.begin() + sizeof header, payload.end(), config_ + header.offset);
       break;
     }

@@ -89,6 +89,7 @@ class FakeBackEnd {
     return bytes;
   }
   std::atomic<uint64_t> accepted{0}, status{0}, channel_replies{0}, inband_kicks{0}, vring_base{0};
+  std::atomic<uint64_t> last_set_config{0};  // its offset in the upper, its size in the lower half
 
  private:
   struct Map {

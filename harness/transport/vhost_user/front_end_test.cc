@@ -235,8 +235,19 @@ TEST_F(FrontEndTest, ConfigReadsAndWrites) {
   EXPECT_EQ(LoadLe(*front_end_->ReadConfig(4, 4)), 0x0807aa05u);
   EXPECT_EQ(front_end_->ReadConfig(4, 3).error().kind, ErrorKind::kUsage);
   EXPECT_EQ(front_end_->ReadConfig(21, 4).error().kind, ErrorKind::kRefused);
-  EXPECT_EQ(front_end_->WriteConfig(24, Bytes{1}).error().kind, ErrorKind::kRefused);
   EXPECT_EQ(front_end_->ReadGeneration().error().kind, ErrorKind::kUnsupported);
+}
+
+// The fake back-end keeps its config to itself.
+TEST_F(FrontEndTest, ConfigWritesOfAnyRangeGoOut) {
+  Start();
+  const std::pair<uint32_t, size_t> ranges[] = {
+      {24, 1}, {23, 2}, {0, 257}, {UINT32_MAX, 2}, {0, 0}};
+  for (const auto& [offset, size] : ranges) {
+    ASSERT_OK(front_end_->WriteConfig(offset, Bytes(size, 0xee)));
+    EXPECT_EQ(back_end_->last_set_config, uint64_t{offset} << 32 | size);
+    EXPECT_EQ(LoadLe(*front_end_->ReadConfig(0, 8)), 0x0807060504030201u);
+  }
 }
 
 TEST_F(FrontEndTest, FindsEveryConfigSize) {
