@@ -97,20 +97,12 @@ void ShowsGatedFieldsWithTheirFeature(Context& c) {
 
 // Changes -----------------------------------------------------------------------------------------
 
-// Has the device change its config, and waits until it says so.
-void Stimulate(Context& c) {
-  if (c.Do(op::StimulateConfigChange{}).refused)
-    c.NotApplicable("the device has nothing in its config space that changes");
-  c.Do(c.Has(Ability::kConfigNotification) ? Operation(op::WaitConfigNotification{})
-                                           : Operation(op::Quiesce{}));
-}
-
 void NotifiesChanges(Context& c) {
   c.Up();
   for (int round = 0; round < 3; ++round) {
     SaidToHaveChanged(c);
     const auto before = ReadConfigSpace(c);
-    Stimulate(c);
+    StimulateChange(c);
     if (c.last().value == 0) {
       if (ReadConfigSpace(c) == before)
         c.NotApplicable("the config space was not changed by the stimulus");
@@ -127,7 +119,7 @@ void MovesTheGeneration(Context& c) {
     SaidToHaveChanged(c);
     const auto before = ReadConfigAtRest(c);
     const uint64_t generation = c.Do(op::ReadGeneration{}).value;
-    Stimulate(c);
+    StimulateChange(c);
     if (ReadConfigSpace(c) == before)
       c.NotApplicable("the config space was not changed by the stimulus");
     c.Do(op::ReadGeneration{});
@@ -258,7 +250,11 @@ void AddConfigChangeChecks(std::vector<Check>& list) {
 void AddConfigChecks(std::vector<Check>& list) {
   AddConfigReadChecks(list);
   AddConfigWriteChecks(list);
+  AddConfigTearChecks(list);
+  AddConfigPieceChecks(list);
   AddConfigChangeChecks(list);
+  AddConfigTornReadChecks(list);
+  AddConfigFuzzChecks(list);
 }
 
 }  // namespace vitro

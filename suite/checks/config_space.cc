@@ -6,18 +6,25 @@
 #include "harness/virtio/blk.h"
 #include "harness/virtio/device_id.h"
 #include "harness/virtio/experimental.h"
+#include "harness/virtio/mmio.h"
+#include "suite/checks/config_fields.h"
 
 namespace vitro {
 namespace {
 
 namespace xp = experimental;
 
-// Cuts off what the config space of this device does not have.
-ConfigLayout Within(ConfigLayout layout, uint32_t size) {
-  layout.size = std::min(layout.size, size);
-  for (auto* fields : {&layout.read_only, &layout.writable, &layout.unsettled})
-    std::erase_if(*fields, [&](const auto& f) { return f.offset + f.width > layout.size; });
-  return layout;
+// May read otherwise before FEATURES_OK than after.
+bool IsUnsettled(const Context& c, const ProfileField& field) {
+  if (IsVitrosOwn(c) && field.offset == xp::kConfigGated) return true;
+  return field.access == FieldAccess::kReadWrite || field.changes == FieldChanges::kByDriver;
+}
+
+// Does the set have what the bit needs, and nothing that it must not be with?
+bool Fits(const ProfileFeature& feature, FeatureSet set) {
+  return Holds(feature.requires_, set) &&
+         std::none_of(feature.conflicts.begin(), feature.conflicts.end(),
+                      [&](unsigned bit) { return set.Has(bit); });
 }
 
 }  // namespace
@@ -31,36 +38,41 @@ void RequireVitrosOwn(Context& c) {
 }
 
 std::optional<ConfigLayout> ConfigLayoutOf(const Context& c) {
-  const uint32_t size = c.facts().config_size;
-  if (IsVitrosOwn(c))
-    return Within({xp::kConfigSize,
-                   {{xp::kConfigVersion, 4},
-                    {xp::kConfigCounter, 4},
-                    {xp::kConfigGated, 4},
-                    {xp::kConfigReserved, 4},
-                    {xp::kConfigWide, 8}},
-                   {{xp::kConfigLimit, 4}, {xp::kConfigTearable, 4}, {xp::kConfigTearable + 4, 4}},
-                   {{xp::kConfigGated, 4}}},
-                  size);
-  if (c.facts().device_id != device_id::kBlk) return std::nullopt;
-  ConfigLayout layout{blk::kConfigSize, {}, {}, {{blk::kConfigWriteback, 1}}};
-  layout.read_only.push_back({blk::kConfigCapacity, 8});
-  for (uint32_t offset = 8; offset < blk::kConfigSize; offset += 4)
-    if (offset != blk::kConfigWriteback) layout.read_only.push_back({offset, 4});
-  if (c.facts().offered.Has(blk::kFeatureConfigWce))
-    layout.writable.push_back({blk::kConfigWriteback, 1});
-  return Within(layout, size);
+  if (ProfileOf(c) == nullptr) return std::nullopt;
+  ConfigLayout layout;
+  // Whatever the driver accepts: what does not exist for it is not writable either.
+  for (const ProfileField& field : FieldsWith(c, c.facts().offered)) {
+    layout.size = std::max(layout.size, field.offset + field.width);
+    if (IsUnsettled(c, field)) layout.unsettled.push_back({field.offset, field.width});
+    if (field.access == FieldAccess::kReadOnly) {
+      layout.read_only.push_back({field.offset, field.width, IsPadding(field)});
+    } else if (!field.action) {
+      const uint32_t width = std::min(field.width, 4u);
+      for (uint32_t at = 0; at < field.width; at += width)
+        layout.writable.push_back({field.offset + at, width});
+    }
+  }
+  return layout;
 }
 
 FeatureSet FieldFeatures(const Context& c) {
   FeatureSet features;
-  if (!ConfigLayoutOf(c)) return features;
-  for (unsigned bit = 0; bit < 24; ++bit)
-    if (c.facts().offered.Has(bit)) features.Add(bit);
-  if (c.facts().device_id != device_id::kBlk) return features;
-  features.Remove(0).Remove(7);  // of legacy drivers
+  const Profile* profile = ProfileOf(c);
+  if (profile == nullptr) return features;
+  // A bit may need one that is declared after it.
+  for (bool more = true; more;) {
+    more = false;
+    for (const ProfileFeature& feature : profile->features) {
+      if (feature.legacy || features.Has(feature.bit) || !c.facts().offered.Has(feature.bit) ||
+          !Fits(feature, features.With(feature::kVersion1)))
+        continue;
+      features.Add(feature.bit);
+      more = true;
+    }
+  }
   // Not to be accepted for host-managed zoned devices (5.2.5.1).
-  if (features.Has(blk::kFeatureZoned)) features.Remove(blk::kFeatureDiscard);
+  if (profile->id == device_id::kBlk && features.Has(blk::kFeatureZoned))
+    features.Remove(blk::kFeatureDiscard);
   return features;
 }
 
@@ -119,6 +131,59 @@ void ExpectWide(Context& c, uint32_t offset, uint64_t value, const char* require
     c.Do(op::ReadConfig{offset + half, 4});
     c.Expect(Accept::Equal(value >> (8 * half) & UINT32_MAX), requirement, because);
   }
+}
+
+void StimulateChange(Context& c) {
+  if (c.Do(op::StimulateConfigChange{}).refused)
+    c.NotApplicable("the device has nothing in its config space that changes");
+  c.Do(c.Has(Ability::kConfigNotification) ? Operation(op::WaitConfigNotification{})
+                                           : Operation(op::Quiesce{}));
+}
+
+bool WriteOrReconnect(Context& c, const Operation& write, const BringUp& how) {
+  auto written = c.Try(write);
+  if (written) return true;
+  const bool crashed = c.session().transport().Died().value_or(Transport::Death{}).by_signal;
+  if (written.error().kind != ErrorKind::kDeviceLost || crashed || !c.Try(op::Reconnect{}))
+    throw CheckEnded{CheckEnded::Why::kError, written.error()};
+  c.Up(how);
+  c.BeginHostile();
+  return false;
+}
+
+Operation WriteOfAnyShape(const Context& c, uint32_t offset, Bytes bytes) {
+  const auto width = static_cast<uint32_t>(bytes.size());
+  const bool natural = width <= 4 && offset % width == 0;
+  if (!natural && c.Has(Ability::kPciFunction))
+    return op::WriteRegister{"device", offset, width, LoadLe(bytes)};
+  if (!natural && c.Has(Ability::kMmioWindow))
+    return op::WriteRegister{"mmio", uint64_t{mmio::kConfig} + offset, width, LoadLe(bytes)};
+  return op::WriteConfig{offset, std::move(bytes)};
+}
+
+void AdviseAsModelled(Context& c, ConfigModel& model, const char* requirement,
+                      const std::string& say) {
+  for (const ConfigPiece& piece : ReadConfigSpace(c)) {
+    const auto odd = model.FirstOdd(piece.offset, piece.bytes);
+    if (!odd) continue;
+    c.Do(op::ReadConfig{piece.offset, static_cast<uint32_t>(piece.bytes.size())});
+    Bytes right = c.last().bytes;
+    for (uint32_t i = 0; i < right.size(); ++i)
+      right[i] = model.Expected(piece.offset + i, right[i]);
+    c.Advise(Accept::SameBytes(right), requirement, fmt::format("{} (offset {})", say, *odd));
+    return;
+  }
+}
+
+void Observe(Context& c, ConfigModel& model) {
+  for (const ConfigPiece& piece : ReadConfigSpace(c)) model.Observe(piece.offset, piece.bytes);
+}
+
+const char* GenerationRule(const Context& c) {
+  if (c.Has(Ability::kPciFunction))
+    return "dev.pci.pci-device-layout.common-configuration-structure-layout.6";
+  if (c.Has(Ability::kMmioWindow)) return "dev.mmio.mmio-device-register-layout.6";
+  return "derived.config.generation-moves";
 }
 
 bool SaidToHaveChanged(Context& c) {

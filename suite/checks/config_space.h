@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the checks of the device configuration space (2.5) share: the fields as far as they are
-// known, and ways to read all of the space. Known are block devices and Vitro's experimental type.
+// What the checks of the device configuration space (2.5) share: the layout as far as it is known
+// (config_fields.h), and ways to read all of the space, to write in any width, and to have it
+// change.
 #pragma once
 
 #include <map>
@@ -8,12 +9,14 @@
 #include <vector>
 
 #include "suite/checks/check.h"
+#include "suite/checks/config_model.h"
 #include "suite/checks/context.h"
 
 namespace vitro {
 
 struct ConfigField {
   uint32_t offset, width;  // bytes
+  bool padding = false;
 };
 struct ConfigLayout {
   uint32_t size = 0;
@@ -28,7 +31,8 @@ std::optional<ConfigLayout> ConfigLayoutOf(const Context& c);
 bool IsVitrosOwn(const Context& c);
 void RequireVitrosOwn(Context& c);
 
-// All device-specific features of a device whose fields are known, or else none.
+// All device-specific features that are offered and can be accepted together, of a device whose
+// fields are known, or else none.
 FeatureSet FieldFeatures(const Context& c);
 
 // One access and what it gave.
@@ -57,6 +61,34 @@ void ExpectWide(Context& c, uint32_t offset, uint64_t value, const char* require
 // Has the device said that its config changed since this was last asked?
 bool SaidToHaveChanged(Context& c);
 
+// Has the device change its config, and waits until it says so. Ends the check where nothing
+// changes.
+void StimulateChange(Context& c);
+
+// Performs a write that a driver has no right to. A carrier that ends its connection over it is
+// connected anew, and the device brought up again: then false, as the config as it was before says
+// nothing any more.
+bool WriteOrReconnect(Context& c, const Operation& write, const BringUp& how);
+// A new connection takes its time: what tries many such writes stops after so many of them.
+inline constexpr int kMostReconnects = 8;
+// The write of these bytes at this offset, whatever its width and alignment, as far as the level of
+// the device lets a driver make it: by the registers where config accesses are the standard's only.
+Operation WriteOfAnyShape(const Context& c, uint32_t offset, Bytes bytes);
+
+// Reads all of the space and warns of the first byte that the model does not allow. `say` is what
+// ought to be.
+void AdviseAsModelled(Context& c, ConfigModel& model, const char* requirement,
+                      const std::string& say);
+// Takes what the space reads now.
+void Observe(Context& c, ConfigModel& model);
+
+// The rule that tells when the generation has to move, by the level of the device.
+const char* GenerationRule(const Context& c);
+
 void AddConfigWriteChecks(std::vector<Check>& list);
+void AddConfigTearChecks(std::vector<Check>& list);
+void AddConfigPieceChecks(std::vector<Check>& list);
+void AddConfigTornReadChecks(std::vector<Check>& list);
+void AddConfigFuzzChecks(std::vector<Check>& list);
 
 }  // namespace vitro

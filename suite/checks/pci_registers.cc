@@ -2,6 +2,7 @@
 #include "suite/checks/pci_registers.h"
 
 #include <algorithm>
+#include <map>
 
 #include "harness/transport/interrupt_plans.h"
 
@@ -80,6 +81,24 @@ void RequireCommon(Context& c) {
 bool HasCommon(Context& c, uint32_t offset, uint32_t width) {
   const VirtioCapability* structure = LayoutOf(c).Usable(virtio_pci::kCommonCfg);
   return structure != nullptr && structure->length >= uint64_t{offset} + width;
+}
+
+void FunctionLevelReset(Context& c) {
+  const auto express = LayoutOf(c).express;
+  if (!express) c.NotApplicable("the function has no PCI Express capability");
+  if ((ReadPci(c, *express + pci::kExpressDeviceCapabilities, 4) & pci::kExpressFlrCapable) == 0)
+    c.NotApplicable("the function has no function level reset");
+  std::map<uint32_t, uint64_t> bars;
+  for (uint32_t bar = pci::kBar0; bar < pci::kBar0 + 4 * pci::kBars; bar += 4)
+    bars[bar] = ReadPci(c, bar, 4);
+  const uint64_t command = ReadPci(c, pci::kCommand, 2);
+  const uint64_t control = ReadPci(c, *express + pci::kExpressDeviceControl, 2);
+  WritePci(c, *express + pci::kExpressDeviceControl, 2, control | pci::kExpressInitiateFlr);
+  // It is given 100 ms; until then it may not answer.
+  c.Do(op::WaitRegister{"pci", pci::kVendorId, 2, UINT16_MAX, virtio_pci::kVendorId});
+  c.Do(op::Quiesce{});
+  for (const auto& [at, value] : bars) WritePci(c, at, 4, value);
+  WritePci(c, pci::kCommand, 2, command);
 }
 
 std::string BarRegion(unsigned bar) { return fmt::format("bar{}", bar); }

@@ -40,6 +40,10 @@ struct AdminQueueRange {
 };
 AdminQueueRange AdminQueues(Context& c);
 
+// Function level reset, with what a bus driver saves and restores around it; MSI-X is off then.
+// Ends the check if the function has none.
+void FunctionLevelReset(Context& c);
+
 // Ends the check if the function has no common configuration structure that can be used.
 void RequireCommon(Context& c);
 // The common configuration structure is long enough to have the register at `offset`.

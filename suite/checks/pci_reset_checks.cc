@@ -255,32 +255,12 @@ void ResetsOneQueueOnly(Context& c) {
 
 // Function level reset ----------------------------------------------------------------------------
 
-// What a bus driver saves and restores around it.
-std::map<uint32_t, uint64_t> SaveHeader(Context& c) {
-  std::map<uint32_t, uint64_t> saved;
-  for (unsigned bar = 0; bar < pci::kBars; ++bar)
-    saved[pci::kBar0 + 4 * bar] = ReadPci(c, pci::kBar0 + 4 * bar, 4);
-  return saved;
-}
-
 void IsAtRestAfterFunctionReset(Context& c) {
   RequireCommon(c);
-  const auto express = LayoutOf(c).express;
-  if (!express) c.NotApplicable("the function has no PCI Express capability");
-  if ((ReadPci(c, *express + pci::kExpressDeviceCapabilities, 4) & pci::kExpressFlrCapable) == 0)
-    c.NotApplicable("the function has no function level reset");
   c.Reset();
   const AtRest before = ReadAtRest(c);
   c.Up({.prepare = false});
-  const auto bars = SaveHeader(c);
-  const uint64_t command = ReadPci(c, pci::kCommand, 2);
-  const uint64_t control = ReadPci(c, *express + pci::kExpressDeviceControl, 2);
-  WritePci(c, *express + pci::kExpressDeviceControl, 2, control | pci::kExpressInitiateFlr);
-  // It is given 100 ms; until then it may not answer.
-  c.Do(op::WaitRegister{"pci", pci::kVendorId, 2, UINT16_MAX, virtio_pci::kVendorId});
-  c.Do(op::Quiesce{});
-  for (const auto& [at, value] : bars) WritePci(c, at, 4, value);
-  WritePci(c, pci::kCommand, 2, command);
+  FunctionLevelReset(c);
   ReadCommon(c, common::kDeviceStatus, 1);
   c.Expect(Accept::Equal(0), kFunctionReset, "device_status is 0 after a function level reset");
   for (const auto& [queue, size] : before.sizes) {
