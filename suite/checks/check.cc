@@ -6,6 +6,7 @@
 #include "harness/virtio/device_id.h"
 #include "suite/checks/chapters.h"
 #include "suite/checks/interrupt_variants.h"
+#include "suite/profile/profile.h"
 
 namespace vitro {
 
@@ -92,6 +93,17 @@ std::optional<Inapplicable> WhyInapplicable(const Check& check, const DeviceFact
                                   ? "the device has no config space"
                                   : fmt::format("the config space has {} bytes, {} are needed",
                                                 facts.config_size, needs.config_bytes)};
+  if (needs.writable_field > 0) {
+    if (facts.profile == nullptr)
+      return Inapplicable{false, "no profile tells the config fields of this device type"};
+    const auto& fields = facts.profile->fields;
+    if (std::none_of(fields.begin(), fields.end(), [&](const ProfileField& field) {
+          return field.access == FieldAccess::kReadWrite && field.width >= needs.writable_field;
+        }))
+      return Inapplicable{true, fmt::format("the device type has no writable config field of {} "
+                                            "bytes or more",
+                                            needs.writable_field)};
+  }
   if (needs.requests || needs.queues > 0) {
     const auto grammar = MakeGrammar(facts);
     if (!grammar)

@@ -27,6 +27,7 @@ struct Needs {
   bool requests = false;          // a way to have buffers used: a grammar or a learned shape
   uint32_t queues = 0;            // at least this many queues that serve requests of the grammar
   uint32_t config_bytes = 0;      // at least this much config space
+  uint32_t writable_field = 0;    // a writable config field of at least this many bytes, by profile
 };
 
 struct Check {

@@ -4,7 +4,6 @@
 #include <algorithm>
 
 #include "suite/checks/config_space.h"
-#include "suite/profile/built_in.h"
 
 namespace vitro {
 namespace {
@@ -33,13 +32,10 @@ std::vector<bool> WritableBytes(Context& c, uint32_t size) {
 
 }  // namespace
 
-const Profile* ProfileOf(const Context& c) { return BuiltInProfile(c.facts()); }
-
 std::vector<ProfileField> FieldsWith(const Context& c, FeatureSet features) {
   std::vector<ProfileField> fields;
-  const Profile* profile = ProfileOf(c);
-  if (profile == nullptr) return fields;
-  for (const ProfileField& field : profile->fields) {
+  if (c.profile() == nullptr) return fields;
+  for (const ProfileField& field : c.profile()->fields) {
     if (!Holds(field.exists, features)) continue;
     for (uint32_t i = 0; i < field.count; ++i) {
       ProfileField element = field;

@@ -11,9 +11,6 @@
 
 namespace vitro {
 
-// The profile of this device's type; nullptr if there is none.
-const Profile* ProfileOf(const Context& c);
-
 // The fields that this device has with these features, arrays as one field for each element, by
 // offset. Empty without a profile.
 std::vector<ProfileField> FieldsWith(const Context& c, FeatureSet features);

@@ -131,8 +131,6 @@ void StandsRandomAccesses(Context& c) {
 }
 
 void TakesRandomWrites(Context& c) {
-  if (ProfileOf(c) == nullptr)
-    c.NotObservable("there is no profile of this device type that tells its fields");
   const auto fields = FieldsWith(c, FieldFeatures(c));
   if (std::none_of(fields.begin(), fields.end(), [](const ProfileField& field) {
         return field.access == FieldAccess::kReadWrite && !field.action;
@@ -151,7 +149,7 @@ void AddConfigFuzzChecks(std::vector<Check>& list) {
       .section = "2.5",
       .requirements = {kWriteWidth},
       .tags = {"odd"},
-      .needs = {.abilities = writing, .config_bytes = 1},
+      .needs = {.abilities = writing, .writable_field = 1},
       .faults = {"experimental:config-torn-write", "experimental,level=pci:config-torn-write"},
       .run = TakesRandomWrites,
   });

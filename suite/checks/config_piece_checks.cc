@@ -43,10 +43,8 @@ std::vector<Pieces> MixedPieces(uint32_t bytes) {
   return {{{0, 2}, {2, 1}, {3, 1}}, {{3, 1}, {0, 1}, {2, 1}, {1, 1}}};
 }
 
-// Writable fields of more bytes than one. Ends the check if none is known.
+// Writable fields that this device has. Ends the check if there is none.
 std::vector<ProfileField> FieldsToCut(Context& c, uint32_t least_width) {
-  if (ProfileOf(c) == nullptr)
-    c.NotObservable("there is no profile of this device type that tells its fields");
   std::vector<ProfileField> fields = FieldsWith(c, FieldFeatures(c));
   std::erase_if(fields, [&](const ProfileField& field) {
     return field.access != FieldAccess::kReadWrite || field.width < least_width;
@@ -157,7 +155,7 @@ void TakesUnaligned(Context& c) {
 // Read-only fields --------------------------------------------------------------------------------
 
 void KeepsReadOnlyHalves(Context& c) {
-  if (ProfileOf(c) == nullptr)
+  if (c.profile() == nullptr)
     c.NotObservable("there is no profile of this device type that tells its fields");
   const BringUp how{.with = FieldFeatures(c), .driver_ok = false};
   c.Up(how);
@@ -332,6 +330,12 @@ void BoundsEveryRange(Context& c) {
 const Needs kWriting{.abilities = {Ability::kConfigSpace, Ability::kConfigWrite},
                      .config_bytes = 1};
 
+Needs WritingFieldsOf(uint32_t least_width) {
+  Needs needs = kWriting;
+  needs.writable_field = least_width;
+  return needs;
+}
+
 void AddShapeChecks(std::vector<Check>& list) {
   list.push_back({
       .id = "config.pieces.bytes",
@@ -339,7 +343,7 @@ void AddShapeChecks(std::vector<Check>& list) {
       .section = "4.1.3.1",
       .requirements = {kWriteWidth, kHalf},
       .tags = {"hostile"},
-      .needs = kWriting,
+      .needs = WritingFieldsOf(2),
       .faults = {"config-wide-acts-on-each-write", "config-wide-acts-on-low",
                  "config-wide-acts-on-high", "experimental:config-write-hits-neighbour",
                  "experimental,level=mmio:config-write-hits-neighbour"},
@@ -351,7 +355,7 @@ void AddShapeChecks(std::vector<Check>& list) {
       .section = "4.1.3.1",
       .requirements = {kWriteWidth, kHalf},
       .tags = {"hostile"},
-      .needs = kWriting,
+      .needs = WritingFieldsOf(4),
       .faults = {"config-halfword-swapped", "config-wide-acts-on-each-write",
                  "experimental,level=pci:config-halfword-swapped"},
       .run = [](Context& c) { TakesPieces(c, 2); },
@@ -362,7 +366,7 @@ void AddShapeChecks(std::vector<Check>& list) {
       .section = "4.1.3.1",
       .requirements = {kWriteWidth, kHalf, "derived.reset.recovers"},
       .tags = {"hostile"},
-      .needs = kWriting,
+      .needs = WritingFieldsOf(2),
       .faults = {"config-unaligned-rounds-down", "config-unaligned-crash", "config-run-over-taken",
                  "experimental,level=pci:config-unaligned-crash"},
       .run = TakesUnaligned,
@@ -387,7 +391,7 @@ void AddKeepingChecks(std::vector<Check>& list) {
       .section = "3.1.1",
       .requirements = {kEarly},
       .tags = {"hostile"},
-      .needs = kWriting,
+      .needs = WritingFieldsOf(1),
       .faults = {"config-acts-before-features-ok"},
       .run = DoesNotActEarly,
   });

@@ -38,7 +38,7 @@ void RequireVitrosOwn(Context& c) {
 }
 
 std::optional<ConfigLayout> ConfigLayoutOf(const Context& c) {
-  if (ProfileOf(c) == nullptr) return std::nullopt;
+  if (c.profile() == nullptr) return std::nullopt;
   ConfigLayout layout;
   // Whatever the driver accepts: what does not exist for it is not writable either.
   for (const ProfileField& field : FieldsWith(c, c.facts().offered)) {
@@ -57,7 +57,7 @@ std::optional<ConfigLayout> ConfigLayoutOf(const Context& c) {
 
 FeatureSet FieldFeatures(const Context& c) {
   FeatureSet features;
-  const Profile* profile = ProfileOf(c);
+  const Profile* profile = c.profile();
   if (profile == nullptr) return features;
   // A bit may need one that is declared after it.
   for (bool more = true; more;) {

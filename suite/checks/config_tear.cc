@@ -22,8 +22,6 @@ const char* HalvesRule(const Context& c) {
 }
 
 std::vector<ProfileField> WideFields(Context& c) {
-  if (ProfileOf(c) == nullptr)
-    c.NotObservable("there is no profile of this device type that tells its fields");
   std::vector<ProfileField> wide;
   for (ProfileField& field : FieldsWith(c, FieldFeatures(c)))
     if (field.access == FieldAccess::kReadWrite && field.width == 8 &&

@@ -267,7 +267,7 @@ void SharesAField(Context& c) {
 // The list ----------------------------------------------------------------------------------------
 
 const Needs kWriting{.abilities = {Ability::kConfigSpace, Ability::kConfigWrite},
-                     .config_bytes = 8};
+                     .writable_field = 8};
 
 void AddHalfChecks(std::vector<Check>& list) {
   for (const HalfOrder order : kHalfOrders) {

@@ -32,7 +32,7 @@ uint32_t ChangingField(Context& c) {
     if (!changed) changed = at - at % 8;
   }
   if (!changed) c.NotApplicable("the config space was not changed by the stimulus");
-  if (ProfileOf(c) != nullptr || *changed + 8 > c.facts().config_size)
+  if (c.profile() != nullptr || *changed + 8 > c.facts().config_size)
     c.NotApplicable("no field of 64 bits was changed by the stimulus");
   return *changed;
 }

@@ -35,7 +35,8 @@ std::vector<Access> Beyond(uint32_t size, bool straddling) {
 }
 
 void RequireOwnEnd(Context& c) {
-  // vhost-user front-ends keep such accesses to themselves, and so does ours.
+  // vhost-user front-ends keep such reads to themselves, and so does ours. Its writes are those of
+  // config.write.any-range.
   if (!c.Has(Ability::kDeviceId))
     c.NotObservable("this carrier does not let accesses beyond the end reach the device");
 }
