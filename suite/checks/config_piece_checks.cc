@@ -218,7 +218,7 @@ void DoesNotActEarly(Context& c) {
     for (uint32_t at = field.offset; at < field.offset + field.width; ++at) {
       if (!before.contains(at) || !now.contains(at) || before.at(at) == now.at(at)) continue;
       c.Do(op::ReadConfig{at, 1});
-      c.Advise(
+      c.Note(
           Accept::Equal(before.at(at)), kEarly,
           fmt::format("{} stays as it is when fields are written before FEATURES_OK", field.name));
       return;
@@ -268,7 +268,7 @@ void WritesAreSeenWhereWritten(Context& c) {
   const auto known = FieldsWith(c, c.session().state().accepted);
   c.BeginHostile();
   const auto found = DiscoverFields(c);
-  // Of a device without a profile all that was found is that it still stands.
+  // Without a profile it is judged by halves that spoil each other, and by whether it survives.
   for (const ProfileField& field : found) {
     if (field.access == FieldAccess::kReadOnly || c.failed()) continue;
     const ProfileField* name = FieldAt(known, field.offset);
@@ -280,8 +280,7 @@ void WritesAreSeenWhereWritten(Context& c) {
   if (!c.failed()) c.ExpectSurvives();
 }
 
-// Ranges that no message should carry
-// -------------------------------------------------------------
+// Ranges that no message should carry -------------------------------------------------------------
 
 // Where config accesses are messages, their length is a number that nothing bounds; elsewhere they
 // are as wide as an access can be.
