@@ -183,7 +183,7 @@ void AddConfigTornReadChecks(std::vector<Check>& list) {
   list.push_back({
       .id = "config.change.torn-read",
       .title = "The generation tells a driver that it has read halves of two values of a field",
-      .section = "2.5.1",
+      .section = "4.1.4.3.1",
       .requirements = {kMoves, kPciMoves, kMmioMoves},
       .tags = {"odd"},
       .needs = changing,
@@ -195,7 +195,7 @@ void AddConfigTornReadChecks(std::vector<Check>& list) {
   list.push_back({
       .id = "config.change.read-loop",
       .title = "Reading until two generations agree ends, and yields a value that the field had",
-      .section = "2.5.1",
+      .section = "4.1.4.3.1",
       .requirements = {kRests, kMoves, kPciMoves, kMmioMoves},
       .tags = {"odd"},
       .needs = changing,
@@ -206,7 +206,7 @@ void AddConfigTornReadChecks(std::vector<Check>& list) {
   list.push_back({
       .id = "config.change.many",
       .title = "The generation is another one after 255, 256 and 257 changes",
-      .section = "2.5",
+      .section = "4.2.2.1",
       .requirements = {kMoves, kMmioMoves},
       .tags = {"odd"},
       .needs = changing,
