@@ -3,7 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "devices/ref/registry.h"
 #include "harness/attach/attach.h"
+#include "harness/attach/reference.h"
 #include "suite/catalogue/catalogue.h"
 #include "suite/checks/context.h"
 #include "suite/profile/built_in.h"
@@ -46,6 +48,7 @@ harmless = true
 }
 
 CheckResult Ask(const Profile& profile) {
+  SetReferenceDevices({ref::FindReferenceDevice, "experimental"});
   const auto attachment = OpenAttachment("ref:experimental").value();
   const auto probed = Probe(*attachment, {.profile = &profile}).value();
   Check check;
