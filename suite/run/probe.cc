@@ -124,7 +124,8 @@ Result<Probed> Probe(Attachment& attachment, const ProbeOptions& options) {
   if (options.profile == nullptr)
     probed.facts.profile = BuiltInProfile(probed.facts);
   else
-    VITRO_TRY(CheckFits(*options.profile, probed.facts));
+    VITRO_TRY(
+        CheckFits(*options.profile, probed.facts, probed.abilities.Has(Ability::kConfigSpace)));
   if (options.learn && !MakeGrammar(probed.facts)) Learn(attachment, probed.facts, options.limit);
   return probed;
 }
