@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "devices/ref/device_core.h"
+#include "harness/virtio/experimental.h"
 
 namespace vitro::ref {
 
@@ -15,6 +16,7 @@ Bytes DeviceCore::VisibleConfig() const {
   Bytes image = ConfigImage();
   for (const auto& [offset, byte] : overlay_)
     if (offset < image.size()) image[offset] = byte;
+  if (fault("config-differs-again") && FeaturesOk() && negotiations_ % 2 == 0) image.back() ^= 1;
   return image;
 }
 
@@ -37,6 +39,9 @@ bool DeviceCore::ConfigRead(uint32_t offset, void* value, uint32_t width) {
     return false;
   }
   if (fault("config-unreadable-before-features-ok") && !FeaturesOk()) return false;
+  if (fault("gated-field-refused") && offset == experimental::kConfigGated &&
+      features_.Contains({experimental::kFeatureGated, feature::kEventIdx}))
+    return false;
   if (fault("config-byte-reads-wrong") && width == 1) offset &= ~3u;
   Saw(Act::kConfigRead);
   if (generation_owed_ && offset % 8 < 4) {

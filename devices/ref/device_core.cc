@@ -12,6 +12,13 @@
 #include "harness/virtio/status.h"
 
 namespace vitro::ref {
+namespace {
+
+bool HasJust(FeatureSet set, FeatureSet on, FeatureSet off) {
+  return set.Contains(on) && (set & off).empty();
+}
+
+}  // namespace
 
 CommonOptions ReadCommonOptions(Options& options, std::string_view letters) {
   CommonOptions common;
@@ -94,12 +101,28 @@ void DeviceCore::AcceptFeatures(FeatureSet features) {
     accepted_ = FeatureSet::FromWords(accepted_.word(0) & 0xffffffffu, 0);
 }
 
+bool DeviceCore::RefusedTogether() const {
+  if (fault("features-ok-hang") &&
+      HasJust(accepted_, {feature::kEventIdx, feature::kInOrder}, {feature::kIndirectDesc}))
+    Hang();
+  return fault("features-ok-refused-together") &&
+         HasJust(accepted_, {feature::kIndirectDesc, feature::kEventIdx},
+                 {feature::kInOrder, feature::kRingReset});
+}
+
+bool DeviceCore::CrashesTogether() const {
+  return fault("features-together-crash") &&
+         HasJust(features_, {feature::kEventIdx, feature::kRingReset},
+                 {feature::kIndirectDesc, feature::kInOrder});
+}
+
 bool DeviceCore::NegotiationHolds(FeatureSet offered) const {
   if (!offered.Contains(accepted_) && !fault("features-ok-for-unoffered")) return false;
   // Without a legacy interface 6.1 lets a device refuse to operate without VERSION_1.
   if (!accepted_.Has(feature::kVersion1) && !fault("version-1-not-offered") && !legacy_)
     return false;
   if (fault("features-ok-refused-subset") && accepted_ != offered) return false;
+  if (RefusedTogether()) return false;
   if (fault("features-ok-refused-twice") &&
       std::find(taken_.begin(), taken_.end(), accepted_) != taken_.end())
     return false;
@@ -115,6 +138,7 @@ void DeviceCore::Negotiate() {
   status_ |= status::kFeaturesOk;
   if (fault("features-ok-refused-twice")) taken_.push_back(accepted_);
   features_ = accepted_;
+  ++negotiations_;
   if (first_features_.empty()) first_features_ = features_;
   if (fault("reset-keeps-features")) features_ = first_features_;
   for (Queue& queue : queues_) queue.ring.SetFeatures(features_);

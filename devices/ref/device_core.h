@@ -128,6 +128,9 @@ class DeviceCore {
   FeatureSet PlainOffer() const;
   void RemoveOneFeatureAReset(FeatureSet& offer);
   bool NegotiationHolds(FeatureSet offered) const;
+  // Faults that it takes several features for.
+  bool RefusedTogether() const;
+  bool CrashesTogether() const;
   void Negotiate();
   void EnterDriverOk();
   void ResetQueues();
@@ -159,6 +162,7 @@ class DeviceCore {
   FeatureSet accepted_, features_;
   std::vector<FeatureSet> taken_;  // fault "features-ok-refused-twice"
   FeatureSet first_features_;      // fault "reset-keeps-features"
+  uint32_t negotiations_ = 0;      // fault "config-differs-again"
   uint32_t resets_offered_ = 0;    // fault "offered-features-change"
   bool offer_read_ = false;
   bool dead_ = false;               // fault "error-survives-reset"

@@ -107,6 +107,7 @@ bool DeviceCore::Drain(uint32_t index, uint32_t& served) {
 
 bool DeviceCore::Complete(uint32_t index, Chain& chain) {
   Queue& queue = queues_[index];
+  if (CrashesTogether()) Crash();
   if (!Serve(index, chain)) {
     if (fault("bad-address-crash")) Crash();
     host_.Log(fmt::format("queue {}: a buffer cannot be accessed", index));

@@ -34,6 +34,21 @@ void Features(Tourist& t) {
   t.NoteState("end");
 }
 
+// All sixteen sets of the rings' bits: some faults need each of the four to be just so.
+void FeatureSets(Tourist& t) {
+  constexpr unsigned kBits[] = {feature::kIndirectDesc, feature::kEventIdx, feature::kInOrder,
+                                feature::kRingReset};
+  for (unsigned n = 0; n < 16; ++n) {
+    FeatureSet set = kPlain;
+    for (unsigned i = 0; i < std::size(kBits); ++i)
+      if ((n >> i & 1) != 0) set.Add(kBits[i]);
+    t.Begin(set);
+    t.Note("config {:x} {:x}", t.Config(blk::kConfigSize - 1, 1),
+           t.Config(experimental::kConfigGated, 4));
+    t.Do(t.Request(1));
+  }
+}
+
 void Status(Tourist& t) {
   for (int session = 0; session < 2; ++session) {
     t.NoteState("reset");
@@ -408,6 +423,7 @@ std::vector<TourStage> MakeStages() {
     add(name, [breaks](Tourist& t) { Broken(t, breaks); });
   };
   add("features", Features);
+  add("feature-sets", FeatureSets);
   add("status", Status);
   add("available-index", AvailableIndexBeforeSetup);
   add("requests", [](Tourist& t) { Requests(t, kPlain); });

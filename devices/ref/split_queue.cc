@@ -45,6 +45,8 @@ void SplitQueue::SetFeatures(FeatureSet features) {
   notify_on_empty_ = features.Has(feature::kNotifyOnEmpty);
   // A test of the position, 29, is a test of bits that VERSION_1 and others set: always true.
   if ((*fault_)("feature-position-for-mask")) event_idx_ = true;
+  lengths_lost_ = (*fault_)("features-together-used-length") && indirect_ && !event_idx_ &&
+                  features.Has(feature::kInOrder) && !features.Has(feature::kRingReset);
 }
 
 void SplitQueue::ForgetIndices() {
@@ -137,7 +139,7 @@ SplitQueue::Take SplitQueue::Next(Chain& chain) {
 uint32_t SplitQueue::FaultyLength(const Chain& chain) const {
   const FaultSwitch& fault = *fault_;
   uint64_t length = chain.used_length();
-  if (fault("used-len-zero")) length = 0;
+  if (fault("used-len-zero") || lengths_lost_) length = 0;
   if (fault("used-len-includes-readable")) length += chain.readable_bytes();
   if (fault("used-len-too-long")) length += 1;
   if (fault("used-len-exceeds-buffer")) length = chain.writable_bytes() + 4096;

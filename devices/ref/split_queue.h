@@ -68,6 +68,7 @@ class SplitQueue {
 
   bool enabled_ = false;
   bool event_idx_ = false, indirect_ = false;
+  bool lengths_lost_ = false;     // fault "features-together-used-length"
   bool notify_on_empty_ = false;  // of the legacy interface (6.3)
   uint32_t size_ = 0;
   uint64_t desc_ = 0, avail_ = 0, used_ = 0;
