@@ -8,6 +8,7 @@
 #include "harness/virtio/experimental.h"
 #include "suite/checks/chapters.h"
 #include "suite/checks/context.h"
+#include "suite/checks/feature_sets.h"
 
 namespace vitro {
 namespace {
@@ -125,13 +126,6 @@ FeatureSet Acceptable(Context& c) {
   // Not to be accepted for host-managed zoned devices (5.2.5.1).
   if (c.facts().device_id == device_id::kBlk && zoned) known.Remove(blk::kFeatureDiscard);
   return Closed(c, (c.facts().offered & known) | Least(c));
-}
-
-std::string BitsToText(FeatureSet set) {
-  std::string text;
-  for (unsigned bit = 0; bit < feature::kBits; ++bit)
-    if (set.Has(bit)) text += fmt::format("{}{}", text.empty() ? "" : ", ", bit);
-  return text;
 }
 
 // The offer ---------------------------------------------------------------------------------------
@@ -590,6 +584,7 @@ void AddFeatureChecks(std::vector<Check>& list) {
   AddOfferChecks(list);
   AddSubsetChecks(list);
   AddNegotiationChecks(list);
+  AddCombinationChecks(list);
 }
 
 }  // namespace vitro
