@@ -15,25 +15,6 @@ constexpr size_t kTraceTail = 40;
 constexpr size_t kMostFindings = 24;
 constexpr size_t kMostSent = 600;  // characters
 
-// The outcome of an operation that could not be carried out.
-Outcome OutcomeOf(const Error& error, Transport* transport) {
-  if (transport != nullptr && error.kind == ErrorKind::kDeviceLost) {
-    const auto death = transport->Died();
-    return death && death->by_signal ? Outcome::kCrash : Outcome::kDeviceLost;
-  }
-  switch (error.kind) {
-    case ErrorKind::kTimeout:
-      return Outcome::kHang;
-    case ErrorKind::kUnsupported:
-      return Outcome::kNotObservable;
-    case ErrorKind::kDeviceLost:
-    case ErrorKind::kAttach:
-      return Outcome::kDeviceLost;
-    default:
-      return Outcome::kHarnessError;
-  }
-}
-
 // What a session that ended, by itself or by an error, amounts to.
 void Conclude(Session& session, CheckResult& result) {
   // The heaviest first; within the same weight, in the order in which they were made. What is wrong
@@ -169,6 +150,24 @@ CheckResult RunOn(std::string id, Attachment& attachment, uint64_t seed, const R
 }
 
 }  // namespace
+
+Outcome OutcomeOf(const Error& error, Transport* transport) {
+  if (transport != nullptr && error.kind == ErrorKind::kDeviceLost) {
+    const auto death = transport->Died();
+    return death && death->by_signal ? Outcome::kCrash : Outcome::kDeviceLost;
+  }
+  switch (error.kind) {
+    case ErrorKind::kTimeout:
+      return Outcome::kHang;
+    case ErrorKind::kUnsupported:
+      return Outcome::kNotObservable;
+    case ErrorKind::kDeviceLost:
+    case ErrorKind::kAttach:
+      return Outcome::kDeviceLost;
+    default:
+      return Outcome::kHarnessError;
+  }
+}
 
 const char* Name(Outcome outcome) {
   switch (outcome) {

@@ -25,6 +25,9 @@ CheckResult RunCheck(const Check& check, Attachment& attachment, const DeviceFac
 // Runs a recorded program and judges it again, by its Expect operations and by the oracle.
 CheckResult RunProgram(const Program& program, Attachment& attachment, const RunOptions& options);
 
+// What an operation that could not be carried out says of the device; `transport` may be null.
+Outcome OutcomeOf(const Error& error, Transport* transport);
+
 // The device's weight of a finding: by the requirement's keyword, or less if the finding says so.
 Outcome Weigh(const Finding& finding);
 
