@@ -32,6 +32,7 @@ void AddDoctor(CLI::App& app, CommandLine& line);
 void AddList(CLI::App& app, CommandLine& line);
 void AddRun(CLI::App& app, CommandLine& line);
 void AddMatrix(CLI::App& app, CommandLine& line);
+void AddCombinations(CLI::App& app, CommandLine& line);
 void AddProbe(CLI::App& app, CommandLine& line);
 void AddReplay(CLI::App& app, CommandLine& line);
 void AddLint(CLI::App& app, CommandLine& line);

@@ -35,6 +35,7 @@ Examples:
   vitro run ATTACH tag:hostile --exclude config  by tag, without some
   vitro matrix qemu:virtio-blk-pci ref:blk,level=pci
                                                  devices side by side
+  vitro combinations ref:blk --depth io          every set of its feature bits that fits the budget
   vitro replay vitro-report/programs/ID.vitro ATTACH
   vitro new mydev                                a project for a new device type
   vitro lint mydev.toml mydev-1.0.toml           a device type's profile, by the advice for new ones
@@ -99,6 +100,7 @@ int Main(int argc, char** argv) {
   AddList(app, line);
   AddRun(app, line);
   AddMatrix(app, line);
+  AddCombinations(app, line);
   AddProbe(app, line);
   AddReplay(app, line);
   AddReport(app, line);
