@@ -20,6 +20,7 @@
 #include "suite/catalogue/catalogue.h"
 #include "suite/run/isolated_check.h"
 #include "suite/run/probe.h"
+#include "suite/run/sweep_progress.h"
 
 namespace vitro {
 namespace {
@@ -97,6 +98,48 @@ void NegotiateSession(benchmark::State& state, const std::string& name) {
     session = std::make_unique<Session>(device.memory, *device.transport, SessionOptions{});
     state.ResumeTiming();
   }
+}
+
+// ---- Sets of feature bits: the whole of a device's in the order of their space, round and round
+
+void WalkSets(benchmark::State& state, const std::string& name) {
+  Device device(name);
+  DeviceFacts facts;
+  facts.offered = Must(device.transport->ReadFeatures());
+  const SetWalk walk(FindNegotiable(facts).Space());
+  uint64_t n = 0;
+  FeatureSet set = walk.At(0);
+  for (auto _ : state) {
+    benchmark::DoNotOptimize(set);
+    set = n + 1 < walk.size() ? walk.After(n, set) : walk.At(0);
+    n = n + 1 < walk.size() ? n + 1 : 0;
+  }
+}
+
+constexpr const char* kStorageDaemon =
+    "vhost-user:blk,type=blk,spawn=\"qemu-storage-daemon"
+    " --blockdev driver=null-co,node-name=d0,size=1048576,read-zeroes=on"
+    " --export type=vhost-user-blk,id=e0,node-name=d0,addr.type=unix,addr.path={path},"
+    "writable=on,num-queues=2\"";
+
+void NegotiateSets(benchmark::State& state, const std::string& name) {
+  Device device(name);
+  DeviceFacts facts;
+  facts.offered = Must(device.transport->ReadFeatures());
+  const SetWalk walk(FindNegotiable(facts).Space());
+  SweepProgress progress;
+  uint64_t n = 0;
+  FeatureSet set = walk.At(0);
+  for (auto _ : state) {
+    progress.Begin(n, set);
+    const bool taken =
+        Must(NegotiateQuickly(*device.transport, set, std::chrono::milliseconds(100)));
+    if (!taken) std::exit(1);
+    progress.Done(n, taken);
+    set = n + 1 < walk.size() ? walk.After(n, set) : walk.At(0);
+    n = n + 1 < walk.size() ? n + 1 : 0;
+  }
+  state.SetItemsProcessed(state.iterations());
 }
 
 // ---- One register of the common configuration (4.1.4.3), or of the window (4.2.2)
@@ -276,6 +319,13 @@ void RegisterAll() {
     benchmark::RegisterBenchmark(("submit/direct/" + device).c_str(), SubmitDirect, device);
     benchmark::RegisterBenchmark(("submit/session/" + device).c_str(), SubmitSession, device);
   }
+  for (const std::string device : {"blk", "entropy"})
+    benchmark::RegisterBenchmark(("sets/negotiate/" + device).c_str(), NegotiateSets, device);
+  // In real time: half of it is the daemon's.
+  if (std::system("command -v qemu-storage-daemon >/dev/null") == 0)
+    benchmark::RegisterBenchmark("sets/negotiate/storage-daemon", NegotiateSets, kStorageDaemon)
+        ->UseRealTime();
+  benchmark::RegisterBenchmark("sets/walk/blk", WalkSets, "blk");
   std::vector<std::string> with_registers = {"blk,level=pci", "blk,level=mmio"};
   // In real time: half of it is QEMU's.
   for (const std::string device : {"qemu:virtio-blk-pci", "qemu:virtio-blk-device"})
