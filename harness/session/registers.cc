@@ -1,23 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // The session's operations on registers and interrupts (4.1, 4.2).
+#include "harness/session/observations.h"
 #include "harness/session/session.h"
 
 namespace vitro {
-namespace {
-
-Observation RefusedObservation() {
-  Observation observation;
-  observation.refused = true;
-  return observation;
-}
-
-template <typename T>
-bool Refused(const Result<T>& result) {
-  return !result && result.error().kind == ErrorKind::kRefused;
-}
-
-}  // namespace
-
 Result<Observation> Session::Do(const op::ReadRegister& read) {
   auto value = transport_.ReadRegister(read.region, read.offset, read.width);
   if (Refused(value)) return RefusedObservation();
@@ -27,10 +13,7 @@ Result<Observation> Session::Do(const op::ReadRegister& read) {
 }
 
 Result<Observation> Session::Do(const op::WriteRegister& write) {
-  auto result = transport_.WriteRegister(write.region, write.offset, write.width, write.value);
-  if (Refused(result)) return RefusedObservation();
-  VITRO_TRY(result);
-  return Observation{};
+  return Done(transport_.WriteRegister(write.region, write.offset, write.width, write.value));
 }
 
 Result<Observation> Session::Do(const op::WaitRegister& wait) {
@@ -50,10 +33,7 @@ Result<Observation> Session::Do(const op::WaitRegister& wait) {
 }
 
 Result<Observation> Session::Do(const op::Interrupts& interrupts) {
-  auto result = transport_.UseInterrupts(interrupts.plan, interrupts.handler != 0);
-  if (Refused(result)) return RefusedObservation();
-  VITRO_TRY(result);
-  return Observation{};
+  return Done(transport_.UseInterrupts(interrupts.plan, interrupts.handler != 0));
 }
 
 Result<Observation> Session::Do(const op::Interface& interface) {

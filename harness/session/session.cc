@@ -3,24 +3,14 @@
 
 #include <algorithm>
 
+#include "harness/session/observations.h"
+
 namespace vitro {
 namespace {
 
 constexpr Duration kShortestWindow = std::chrono::milliseconds(5);
 constexpr Duration kLongestWindow = std::chrono::milliseconds(100);
 constexpr int kWindowFactor = 20;
-
-// A refusal by the device is something to observe; all else is an Error.
-template <typename T>
-bool Refused(const Result<T>& result) {
-  return !result && result.error().kind == ErrorKind::kRefused;
-}
-
-Observation RefusedObservation() {
-  Observation observation;
-  observation.refused = true;
-  return observation;
-}
 
 }  // namespace
 
@@ -135,10 +125,7 @@ Result<Observation> Session::Do(const op::WriteStatus& write) {
   // Before the call: a device may use buffers at once when it sees DRIVER_OK.
   state_.status = write.status;
   state_.was_reset = false;  // what comes now is not an echo of the reset any more
-  auto result = transport_.WriteStatus(write.status);
-  if (Refused(result)) return RefusedObservation();
-  VITRO_TRY(result);
-  return Observation{};
+  return Done(transport_.WriteStatus(write.status));
 }
 
 Result<Observation> Session::Do(const op::Reset&) {
@@ -193,10 +180,7 @@ Result<Observation> Session::Do(const op::ReadConfig& read) {
 }
 
 Result<Observation> Session::Do(const op::WriteConfig& write) {
-  auto result = transport_.WriteConfig(write.offset, write.bytes);
-  if (Refused(result)) return RefusedObservation();
-  VITRO_TRY(result);
-  return Observation{};
+  return Done(transport_.WriteConfig(write.offset, write.bytes));
 }
 
 Result<Observation> Session::Do(const op::ReadGeneration&) {
@@ -206,10 +190,7 @@ Result<Observation> Session::Do(const op::ReadGeneration&) {
 }
 
 Result<Observation> Session::Do(const op::StimulateConfigChange&) {
-  auto result = transport_.StimulateConfigChange();
-  if (Refused(result)) return RefusedObservation();
-  VITRO_TRY(result);
-  return Observation{};
+  return Done(transport_.StimulateConfigChange());
 }
 
 Result<Observation> Session::Do(const op::TakeConfigNotifications&) {
@@ -263,10 +244,7 @@ Result<Observation> Session::Do(const op::ResetQueue& reset) {
 Result<Observation> Session::Do(const op::Notify& notify) {
   const auto queue = state_.queues.find(notify.queue);
   const uint16_t next = queue == state_.queues.end() ? 0 : queue->second.avail_idx();
-  auto result = transport_.NotifyWithData(notify.queue, next);
-  if (Refused(result)) return RefusedObservation();
-  VITRO_TRY(result);
-  return Observation{};
+  return Done(transport_.NotifyWithData(notify.queue, next));
 }
 
 Result<Observation> Session::Do(const op::Publish& publish) {
