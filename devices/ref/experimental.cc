@@ -50,7 +50,8 @@ class Experimental : public DeviceCore {
   Bytes ConfigImage() const override {
     Bytes image(xp::kConfigSize);
     const bool gated = features().Has(xp::kFeatureGated) || fault("config-gate-ignored");
-    StoreLe<uint32_t>(&image[xp::kConfigVersion], xp::kVersion);
+    const bool other = fault("feature-changes-other-field") && features().Has(xp::kFeatureGated);
+    StoreLe<uint32_t>(&image[xp::kConfigVersion], xp::kVersion + (other ? 1 : 0));
     StoreLe<uint32_t>(&image[xp::kConfigCounter], counter_);
     StoreLe<uint32_t>(&image[xp::kConfigGated], gated ? xp::kGatedValue : 0);
     StoreLe<uint64_t>(&image[xp::kConfigWide], xp::WideValue(wide_count_));

@@ -585,6 +585,7 @@ void AddFeatureChecks(std::vector<Check>& list) {
   AddSubsetChecks(list);
   AddNegotiationChecks(list);
   AddCombinationChecks(list);
+  AddFeatureEffectChecks(list);
 }
 
 }  // namespace vitro

@@ -57,5 +57,6 @@ std::vector<InvalidSet> InvalidSets(const NegotiableFeatures& negotiable, Featur
 bool TryInvalidSet(Context& c, const InvalidSet& invalid, FeatureSet valid);
 
 void AddCombinationChecks(std::vector<Check>& list);
+void AddFeatureEffectChecks(std::vector<Check>& list);
 
 }  // namespace vitro
