@@ -357,7 +357,8 @@ TEST(Config, HasBounds) {
   TestDriver driver(FindReferenceDevice("experimental"), "");
   ASSERT_TRUE(driver.Negotiate(kPlain));
   uint8_t raw[8] = {1, 2, 3, 4, 5, 6, 7, 8};
-  for (uint32_t offset : {33u, 40u, 0xfffffff8u, 0xffffffffu}) {
+  constexpr uint32_t kEnd = experimental::kConfigSize;
+  for (uint32_t offset : {kEnd - 7, kEnd, 0xfffffff8u, 0xffffffffu}) {
     EXPECT_EQ(driver.ops->config_read(driver.device, offset, raw, 8), -1) << offset;
     EXPECT_EQ(driver.ops->config_write(driver.device, offset, raw, 8), -1) << offset;
   }
