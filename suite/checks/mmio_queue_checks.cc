@@ -31,12 +31,12 @@ void ShowsNoMissingQueue(Context& c) {
     MmioQueueRead(c, queue, kQueueSizeMax);
     c.Expect(Accept::NotEqual(0), kSelection, "QueueSizeMax is not 0 for a queue that works");
     MmioQueueRead(c, missing, kQueueSizeMax);
-    c.Expect(Accept::Equal(0), kSelection,
+    c.Advise(Accept::Equal(0), kSelection,
              fmt::format("QueueSizeMax reads 0 for queue {}, which is not there", missing));
     MmioQueueRead(c, queue, kQueueReady);
     c.Expect(Accept::Equal(1), kReady, "QueueReady reads 1 for a queue that works");
     MmioQueueRead(c, missing, kQueueReady);
-    c.Expect(Accept::Equal(0), kSelection,
+    c.Advise(Accept::Equal(0), kSelection,
              fmt::format("QueueReady reads 0 for queue {}, which is not there", missing));
   }
 }

@@ -69,7 +69,7 @@ DEVICES = {
         {'status.driver-ok.nothing-before', 'indirect.table.after-direct', 'blk.config.padding',
          'blk.config.writeback-without-flush', 'blk.request.get-id', 'blk.request.unknown-type',
          'blk.request.zone-commands', 'mmio.features.device-selector', 'mmio.interrupt.config-change',
-         'mmio.queue-reset.completes', 'mmio.queue.missing', 'mmio.queue.stopped',
+         'mmio.queue-reset.completes', 'mmio.queue.stopped',
          'mmio.shared-memory.absent', 'queue.reset.default-state', 'queue.reset.other-addresses',
          'queue.reset.other-size', 'queue.reset.silent'},
     ),
