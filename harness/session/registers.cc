@@ -2,6 +2,7 @@
 // The session's operations on registers and interrupts (4.1, 4.2).
 #include "harness/session/observations.h"
 #include "harness/session/session.h"
+#include "harness/transport/read_until.h"
 
 namespace vitro {
 Result<Observation> Session::Do(const op::ReadRegister& read) {
@@ -17,17 +18,11 @@ Result<Observation> Session::Do(const op::WriteRegister& write) {
 }
 
 Result<Observation> Session::Do(const op::WaitRegister& wait) {
-  uint64_t value = 0;
-  std::optional<Error> error;
-  VITRO_TRY(transport_.WaitUntil(
-      [&] {
-        auto read = transport_.ReadRegister(wait.region, wait.offset, wait.width);
-        if (!read) error = read.error();
-        value = read.value_or(0);
-        return error.has_value() || (value & wait.mask) == wait.value;
-      },
-      ResponseDeadline()));
-  if (error) return tl::make_unexpected(*error);
+  VITRO_ASSIGN(const uint64_t value,
+               ReadUntil(
+                   transport_, ResponseDeadline(),
+                   [&] { return transport_.ReadRegister(wait.region, wait.offset, wait.width); },
+                   [&](uint64_t read) { return (read & wait.mask) == wait.value; }));
   trace_.back().note = fmt::format("{:#x}", value);
   return Value(value);
 }
@@ -57,17 +52,10 @@ Result<Observation> Session::Do(const op::WaitMessages& wait) {
 }
 
 Result<Observation> Session::Do(const op::WaitLine& wait) {
-  bool level = false;
-  std::optional<Error> error;
-  VITRO_TRY(transport_.WaitUntil(
-      [&] {
-        auto asserted = transport_.LineAsserted();
-        if (!asserted) error = asserted.error();
-        level = asserted.value_or(false);
-        return error.has_value() || level == (wait.level != 0);
-      },
-      ResponseDeadline()));
-  if (error) return tl::make_unexpected(*error);
+  VITRO_ASSIGN(const bool level,
+               ReadUntil(
+                   transport_, ResponseDeadline(), [this] { return transport_.LineAsserted(); },
+                   [&](bool asserted) { return asserted == (wait.level != 0); }));
   trace_.back().note = level ? "asserted" : "not asserted";
   return Value(level ? 1 : 0);
 }

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "harness/session/observations.h"
+#include "harness/transport/read_until.h"
 
 namespace vitro {
 namespace {
@@ -130,19 +131,12 @@ Result<Observation> Session::Do(const op::WriteStatus& write) {
 
 Result<Observation> Session::Do(const op::Reset&) {
   VITRO_TRY(transport_.Reset());
-  uint8_t status = 0xff;
-  std::optional<Error> error;
-  VITRO_ASSIGN(bool done, transport_.WaitUntil(
-                              [&] {
-                                auto read = transport_.ReadStatus();
-                                if (!read) error = read.error();
-                                status = read.value_or(0);
-                                return status == 0;
-                              },
-                              ResponseDeadline()));
-  if (error) return tl::make_unexpected(*error);
+  VITRO_ASSIGN(const uint8_t status,
+               ReadUntil(
+                   transport_, ResponseDeadline(), [this] { return transport_.ReadStatus(); },
+                   [](uint8_t read) { return read == 0; }));
   trace_.back().note = fmt::format("{:#x}", status);
-  if (!done) return Value(status);
+  if (status != 0) return Value(status);
   CollectNotifications();
   oracle_.JudgeMemory(false);  // what came before the reset completed, by the rules of before
   // Counted as before the reset; the queues are watched on, so that one after it is seen (2.4.1).
