@@ -31,6 +31,14 @@ constexpr ReferenceDevice kDevices[] = {
 
 std::span<const ReferenceDevice> ReferenceDevices() { return kDevices; }
 
+std::string_view AttachByLetter(char letter) {
+  if (letter == 'm') return "blk,level=mmio";
+  if (letter == 'p') return "blk,level=pci";
+  for (const ReferenceDevice& device : kDevices)
+    if (device.letter == letter) return device.name;
+  return {};
+}
+
 const vitro_device_ops* FindReferenceDevice(std::string_view name) {
   for (const ReferenceDevice& device : kDevices)
     if (device.name == name) return device.ops;

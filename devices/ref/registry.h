@@ -17,6 +17,9 @@ struct ReferenceDevice {
 };
 
 std::span<const ReferenceDevice> ReferenceDevices();
+// What stands after "ref:" for the device with that letter in faults.def: "zoned", and
+// "blk,level=pci" for a fault of the PCI function. Empty if there is none.
+std::string_view AttachByLetter(char letter);
 // nullptr if there is none of that name.
 const vitro_device_ops* FindReferenceDevice(std::string_view name);
 

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "devices/ref/faults.h"
+#include "devices/ref/registry.h"
 #include "suite/catalogue/catalogue.h"
 #include "suite/cli/commands.h"
 #include "suite/profile/built_in.h"
@@ -119,14 +120,7 @@ Result<json> Faults(const std::vector<std::string>& select) {
     for (const Check& check : AllChecks())
       if (NamesFault(check, fault.name)) checks.push_back(check.id);
     json devices = json::array();
-    for (char letter : fault.devices)
-      devices.push_back(letter == 'a'   ? "admin"
-                        : letter == 'b' ? "blk"
-                        : letter == 'e' ? "entropy"
-                        : letter == 'x' ? "experimental"
-                        : letter == 'm' ? "blk,level=mmio"
-                        : letter == 'p' ? "blk,level=pci"
-                                        : "blk,zoned=hm");
+    for (char letter : fault.devices) devices.push_back(ref::AttachByLetter(letter));
     rows.push_back({{"name", name},
                     {"devices", std::move(devices)},
                     {"source", fault.source},

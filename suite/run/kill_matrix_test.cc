@@ -23,12 +23,6 @@ namespace {
 constexpr Duration kHangLimit = std::chrono::seconds(4);
 constexpr Duration kLimit = std::chrono::seconds(60);
 
-// Names of the reference devices by their letters in faults.def.
-const std::map<char, std::string> kByLetter = {{'a', "admin"},        {'b', "blk"},
-                                               {'e', "entropy"},      {'x', "experimental"},
-                                               {'z', "blk,zoned=hm"}, {'m', "blk,level=mmio"},
-                                               {'p', "blk,level=pci"}};
-
 const char* const kFaultless[] = {"admin",
                                   "blk",
                                   "blk,ro=1",
@@ -60,7 +54,8 @@ std::string AttachOfFault(const std::string& spec) {
   const size_t colon = spec.rfind(':');
   if (colon != std::string::npos) return AttachTo(spec.substr(0, colon), spec.substr(colon + 1));
   for (const auto& fault : ref::AllFaults())
-    if (fault.name == spec) return AttachTo(kByLetter.at(fault.devices[0]), spec);
+    if (fault.name == spec)
+      return AttachTo(std::string(ref::AttachByLetter(fault.devices[0])), spec);
   return "";
 }
 
