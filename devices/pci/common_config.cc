@@ -5,6 +5,7 @@
 #include <bit>
 
 #include "devices/ref/faults.h"
+#include "harness/base/bytes.h"
 #include "harness/virtio/pci.h"
 #include "harness/virtio/status.h"
 
@@ -12,8 +13,6 @@ namespace vitro::pcidev {
 namespace {
 
 namespace common = virtio_pci::common;
-
-uint64_t Mask(uint32_t bytes) { return bytes >= 8 ? UINT64_MAX : (uint64_t{1} << 8 * bytes) - 1; }
 
 }  // namespace
 
@@ -66,7 +65,7 @@ uint64_t CommonConfig::Read(uint64_t offset, uint32_t width) {
     const uint64_t to = std::min<uint64_t>(offset + width, reg.offset + reg.bytes);
     if (from >= to) continue;
     const uint64_t part = (this->*reg.get)() >> 8 * (from - reg.offset);
-    value |= (part & Mask(static_cast<uint32_t>(to - from))) << 8 * (from - offset);
+    value |= (part & ByteMask(to - from)) << 8 * (from - offset);
   }
   return value;
 }
@@ -78,7 +77,7 @@ void CommonConfig::Write(uint64_t offset, uint32_t width, uint64_t value) {
     const uint64_t from = std::max<uint64_t>(offset, reg.offset);
     const uint64_t to = std::min<uint64_t>(offset + width, reg.offset + reg.bytes);
     if (from >= to || reg.set == nullptr) continue;
-    const uint64_t mask = Mask(static_cast<uint32_t>(to - from)) << 8 * (from - reg.offset);
+    const uint64_t mask = ByteMask(to - from) << 8 * (from - reg.offset);
     const uint64_t part = value >> 8 * (from - offset) << 8 * (from - reg.offset);
     const bool whole = to - from == reg.bytes;
     (this->*reg.set)((part & mask) | (whole ? 0 : (this->*reg.get)() & ~mask));

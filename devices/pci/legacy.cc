@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "harness/base/bytes.h"
 #include "harness/virtio/blk.h"
 #include "harness/virtio/pci.h"
 #include "harness/virtio/split_ring.h"
@@ -24,8 +25,6 @@ constexpr Register kRegisters[] = {
     {legacy::kQueueMsixVector, 2},
 };
 
-uint64_t Mask(uint64_t bytes) { return bytes >= 8 ? UINT64_MAX : (uint64_t{1} << 8 * bytes) - 1; }
-
 }  // namespace
 
 // The registers of MSI-X are there while it is enabled; what follows moves.
@@ -44,7 +43,7 @@ bool LegacyConfig::Read(uint64_t offset, uint32_t width, uint64_t& value) {
     const uint64_t to = std::min<uint64_t>(offset + width, reg.offset + reg.bytes);
     if (from >= to) continue;
     const uint64_t part = ReadRegister(reg.offset) >> 8 * (from - reg.offset);
-    value |= (part & Mask(to - from)) << 8 * (from - offset);
+    value |= (part & ByteMask(to - from)) << 8 * (from - offset);
   }
   return true;
 }

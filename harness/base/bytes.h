@@ -40,6 +40,18 @@ inline Bytes LeBytes(uint64_t value, size_t width) {
   return bytes;
 }
 
+// The lowest `bytes` bytes of a word.
+constexpr uint64_t ByteMask(uint64_t bytes) {
+  return bytes >= 8 ? UINT64_MAX : (uint64_t{1} << 8 * bytes) - 1;
+}
+constexpr bool IsAccessWidth(uint64_t width) {
+  return width == 1 || width == 2 || width == 4 || width == 8;
+}
+// Is that an access of at most `most` bytes, aligned to its width?
+constexpr bool IsNaturalAccess(uint64_t offset, uint64_t width, uint64_t most) {
+  return IsAccessWidth(width) && width <= most && offset % width == 0;
+}
+
 std::string ToHex(ByteView bytes);
 // Fails with kUsage on an odd length or a character that is not hexadecimal.
 Result<Bytes> FromHex(std::string_view hex);

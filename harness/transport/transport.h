@@ -53,6 +53,10 @@ class Abilities {
     allowed_[ability] = false;
     why_not_[ability] = std::move(why);
   }
+  // One of the two; `why` counts if it is not there.
+  void Set(Ability ability, bool there, std::string why) {
+    there ? Allow(ability) : Deny(ability, std::move(why));
+  }
   bool Has(Ability ability) const {
     auto it = allowed_.find(ability);
     return it != allowed_.end() && it->second;

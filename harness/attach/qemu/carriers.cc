@@ -31,7 +31,6 @@ constexpr uint64_t kNowhere = 0;
 
 constexpr char kSuffix[] = {'b', 'w', '?', 'l', '?', '?', '?', 'q'};
 char SuffixOf(uint32_t width) { return kSuffix[(width - 1) % 8]; }
-bool IsWidth(uint32_t width) { return width == 1 || width == 2 || width == 4 || width == 8; }
 
 // What both carriers have in common: a machine and the lines that are the device's.
 template <typename Base>
@@ -99,7 +98,7 @@ class QemuPciFunction final : public MachineCarrier<PciFunction> {
   }
 
   Result<uint32_t> ReadConfig(uint32_t offset, uint32_t width) override {
-    if (!IsWidth(width) || width == 8 || offset % width != 0)
+    if (!IsNaturalAccess(offset, width, 4))
       return Fail(ErrorKind::kRefused, "no access of {} bytes at {:#x} of configuration space",
                   width, offset);
     // There is no way to what lies above: as if nobody answered.
@@ -107,7 +106,7 @@ class QemuPciFunction final : public MachineCarrier<PciFunction> {
     return Read(devfn_, offset, width);
   }
   Result<> WriteConfig(uint32_t offset, uint32_t width, uint32_t value) override {
-    if (!IsWidth(width) || width == 8 || offset % width != 0)
+    if (!IsNaturalAccess(offset, width, 4))
       return Fail(ErrorKind::kRefused, "no access of {} bytes at {:#x} of configuration space",
                   width, offset);
     if (offset >= kConfigBytes) return {};
@@ -171,7 +170,7 @@ class QemuPciFunction final : public MachineCarrier<PciFunction> {
   Result<Mapping> MappingOf(unsigned bar, uint32_t width) const {
     if (bar >= mappings_.size() || !mappings_[bar].mapped)
       return Fail(ErrorKind::kRefused, "BAR {} is not mapped", bar);
-    if (!IsWidth(width) || (mappings_[bar].io && width == 8))
+    if (!IsAccessWidth(width) || (mappings_[bar].io && width == 8))
       return Fail(ErrorKind::kRefused, "no access of {} bytes to BAR {}", width, bar);
     return mappings_[bar];
   }
@@ -248,7 +247,7 @@ class QemuMmioWindow final : public MachineCarrier<MmioWindow> {
 
  private:
   Result<> Check(uint64_t offset, uint32_t width) const {
-    if (!IsWidth(width) || offset >= size() || width > size() - offset)
+    if (!IsAccessWidth(width) || offset >= size() || width > size() - offset)
       return Fail(ErrorKind::kRefused, "no access of {} bytes at {:#x} of the window", width,
                   offset);
     return {};

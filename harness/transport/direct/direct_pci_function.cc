@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "harness/transport/direct/direct_pci_function.h"
 
+#include "harness/base/bytes.h"
+
 namespace vitro {
 namespace {
 
 // Above 4 GiB, so that both halves of an address matter.
 constexpr uint64_t kMessageBase = 0x1'fee00000, kMessageStride = 16;
 constexpr uint32_t kMessageData = 0x5a5a0000;
-
-uint64_t Ones(uint32_t width) { return width >= 8 ? UINT64_MAX : (uint64_t{1} << 8 * width) - 1; }
 
 }  // namespace
 
@@ -23,27 +23,20 @@ Result<std::unique_ptr<DirectPciFunction>> DirectPciFunction::Create(const vitro
   events.message_sent = [self](uint64_t address, uint32_t data) {
     self->MessageSent(address, data);
   };
-  events.line_set = [self](bool asserted) { self->LineSet(asserted); };
-  VITRO_ASSIGN(self->device_,
-               DirectDevice::Create(ops, DirectLevel::kPci, options, memory, std::move(events)));
+  VITRO_TRY(self->Open(ops, DirectLevel::kPci, options, memory, std::move(events)));
   return function;
-}
-
-std::string DirectPciFunction::name() const {
-  const std::string& name = device_->identity().name;
-  return name.empty() ? "device" : name;
 }
 
 // Configuration space and BARs
 // ----------------------------------------------------------------------------------------
 
 Result<uint32_t> DirectPciFunction::ReadConfig(uint32_t offset, uint32_t width) {
-  const uint32_t value = device_->ops()->pci->config_read(device_->get(), offset, width);
-  return static_cast<uint32_t>(value & Ones(width));
+  const uint32_t value = device().ops()->pci->config_read(device().get(), offset, width);
+  return static_cast<uint32_t>(value & ByteMask(width));
 }
 
 Result<> DirectPciFunction::WriteConfig(uint32_t offset, uint32_t width, uint32_t value) {
-  device_->ops()->pci->config_write(device_->get(), offset, width, value);
+  device().ops()->pci->config_write(device().get(), offset, width, value);
   return {};
 }
 
@@ -57,7 +50,7 @@ Result<> DirectPciFunction::CheckMapped(unsigned bar) const {
 }
 
 bool DirectPciFunction::Decodes(unsigned bar) const {
-  const uint32_t command = device_->ops()->pci->config_read(device_->get(), pci::kCommand, 2);
+  const uint32_t command = device().ops()->pci->config_read(device().get(), pci::kCommand, 2);
   return command & (bars_[bar].io ? pci::kCommandIo : pci::kCommandMemory);
 }
 
@@ -65,16 +58,16 @@ Result<uint64_t> DirectPciFunction::ReadBar(unsigned bar, uint64_t offset, uint3
   VITRO_TRY(CheckMapped(bar));
   uint64_t value = UINT64_MAX;
   if (!Decodes(bar) ||
-      device_->ops()->pci->bar_read(device_->get(), bar, offset, width, &value) != 0)
+      device().ops()->pci->bar_read(device().get(), bar, offset, width, &value) != 0)
     value = UINT64_MAX;
-  return value & Ones(width);
+  return value & ByteMask(width);
 }
 
 Result<> DirectPciFunction::WriteBar(unsigned bar, uint64_t offset, uint32_t width,
                                      uint64_t value) {
   VITRO_TRY(CheckMapped(bar));
   if (Decodes(bar))
-    device_->ops()->pci->bar_write(device_->get(), bar, offset, width, value & Ones(width));
+    device().ops()->pci->bar_write(device().get(), bar, offset, width, value & ByteMask(width));
   return {};
 }
 
@@ -99,10 +92,6 @@ void DirectPciFunction::MessageSent(uint64_t address, uint32_t data) {
 
 uint64_t DirectPciFunction::TakeMessages(unsigned slot) {
   return slot < kMessageSlots ? messages_[slot].exchange(0) : 0;
-}
-
-void DirectPciFunction::LineSet(bool asserted) {
-  if (!line_.exchange(asserted) && asserted) ++line_rises_;
 }
 
 }  // namespace vitro

@@ -10,22 +10,20 @@
 #include <string>
 #include <vector>
 
-#include "harness/transport/direct/direct_device.h"
+#include "harness/transport/direct/direct_carrier.h"
 #include "harness/transport/pci/pci_function.h"
 #include "harness/virtio/pci.h"
 
 namespace vitro {
 
-class DirectPciFunction : public PciFunction {
+class DirectPciFunction : public DirectCarrier<PciFunction> {
  public:
   // As DirectDevice::Create().
   static Result<std::unique_ptr<DirectPciFunction>> Create(const vitro_device_ops* ops,
                                                            const std::string& options,
                                                            GuestMemory& memory);
 
-  std::string name() const override;
-  // What the device says of itself; the registers of a function tell less.
-  const DeviceIdentity& identity() const { return device_->identity(); }
+  ~DirectPciFunction() override { Close(); }
 
   Result<uint32_t> ReadConfig(uint32_t offset, uint32_t width) override;
   Result<> WriteConfig(uint32_t offset, uint32_t width, uint32_t value) override;
@@ -36,17 +34,6 @@ class DirectPciFunction : public PciFunction {
   Message MessageOf(unsigned slot) const override;
   uint64_t TakeMessages(unsigned slot) override;
   uint64_t TakeStrayMessages() override { return stray_messages_.exchange(0); }
-  Result<bool> LineAsserted() override { return line_.load(); }
-  uint64_t TakeLineRises() override { return line_rises_.exchange(0); }
-
-  Result<bool> WaitUntil(const std::function<bool()>& done, Deadline deadline) override {
-    return device_->WaitUntil(done, deadline);
-  }
-  Result<> Quiesce(Duration /*window*/) override { return device_->Quiesce(); }
-  bool exact_quiet() const override { return true; }
-  std::string WhyNoStimulus() const override { return device_->WhyNoStimulus(); }
-  Result<> StimulateConfigChange() override { return device_->StimulateConfigChange(); }
-  std::string DeviceLog() override { return device_->log(); }
 
  private:
   struct Bar {
@@ -55,18 +42,14 @@ class DirectPciFunction : public PciFunction {
 
   DirectPciFunction();
   void MessageSent(uint64_t address, uint32_t data);
-  void LineSet(bool asserted);
   // kRefused unless the BAR was mapped.
   Result<> CheckMapped(unsigned bar) const;
   // Has the function been told to answer there?
   bool Decodes(unsigned bar) const;
 
-  // Before the device, which may notify until its end.
   std::vector<std::atomic<uint64_t>> messages_;
-  std::atomic<uint64_t> stray_messages_ = 0, line_rises_ = 0;
-  std::atomic<bool> line_ = false;
+  std::atomic<uint64_t> stray_messages_ = 0;
   std::array<Bar, pci::kBars> bars_{};
-  std::unique_ptr<DirectDevice> device_;
 };
 
 }  // namespace vitro

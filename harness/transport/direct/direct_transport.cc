@@ -34,10 +34,7 @@ Result<std::unique_ptr<DirectTransport>> DirectTransport::Create(const vitro_dev
         Ability::kUnofferedBits, Ability::kUsedNotification, Ability::kQueuesBeforeDriverOk})
     abilities.Allow(ability);
   auto optional = [&](bool there, Ability ability, const char* name) {
-    if (there)
-      abilities.Allow(ability);
-    else
-      abilities.Deny(ability, fmt::format("the device library has no operation '{}'", name));
+    abilities.Set(ability, there, fmt::format("the device library has no operation '{}'", name));
   };
   optional(ops->config_generation, Ability::kGeneration, "config_generation");
   optional(ops->queue_reset, Ability::kQueueReset, "queue_reset");

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "harness/transport/interrupt_plans.h"
+#include "harness/transport/read_until.h"
 #include "harness/virtio/blk.h"
 #include "harness/virtio/device_id.h"
 #include "harness/virtio/mmio.h"
@@ -124,14 +125,10 @@ void MmioTransport::SetAbilities(bool wrapped) {
                           Ability::kUsedNotification, Ability::kQueuesBeforeDriverOk})
     abilities_.Allow(ability);
   if (window_->exact_quiet()) abilities_.Allow(Ability::kExactQuiet);
-  if (const std::string why = window_->WhyNoStimulus(); why.empty())
-    abilities_.Allow(Ability::kStimulus);
-  else
-    abilities_.Deny(Ability::kStimulus, why);
-  if (wrapped)
-    abilities_.Deny(Ability::kMmioWindow, "the register window around the device is Vitro's own");
-  else
-    abilities_.Allow(Ability::kMmioWindow);
+  const std::string why = window_->WhyNoStimulus();
+  abilities_.Set(Ability::kStimulus, why.empty(), why);
+  abilities_.Set(Ability::kMmioWindow, !wrapped,
+                 "the register window around the device is Vitro's own");
   abilities_.Deny(Ability::kPciFunction, "the device is attached by its MMIO registers");
   abilities_.Deny(Ability::kInterruptPlans, "over MMIO there is one interrupt");
 }
@@ -144,7 +141,7 @@ Result<uint32_t> MmioTransport::Read(uint32_t offset) {
 }
 
 Result<> MmioTransport::CheckInside(uint64_t offset, uint32_t width) const {
-  if (width != 1 && width != 2 && width != 4 && width != 8)
+  if (!IsAccessWidth(width))
     return Fail(ErrorKind::kUsage, "an access is 1, 2, 4 or 8 bytes wide, not {}", width);
   if (offset > window_->size() || width > window_->size() - offset)
     return Fail(ErrorKind::kRefused, "{} bytes at {:#x} are not in the window of {:#x} bytes",
@@ -205,7 +202,7 @@ Result<> MmioTransport::Reset() {
 }
 
 Result<Bytes> MmioTransport::ReadConfig(uint32_t offset, uint32_t width) {
-  if ((width != 1 && width != 2 && width != 4) || offset % width != 0)
+  if (!IsNaturalAccess(offset, width, 4))
     return Fail(ErrorKind::kRefused, "a driver does not read {} bytes at {} over MMIO", width,
                 offset);
   VITRO_TRY(CheckInside(uint64_t{kConfig} + offset, width));
@@ -215,7 +212,7 @@ Result<Bytes> MmioTransport::ReadConfig(uint32_t offset, uint32_t width) {
 
 Result<> MmioTransport::WriteConfig(uint32_t offset, ByteView bytes) {
   const auto width = static_cast<uint32_t>(bytes.size());
-  if ((width != 1 && width != 2 && width != 4) || offset % width != 0)
+  if (!IsNaturalAccess(offset, width, 4))
     return Fail(ErrorKind::kRefused, "a driver does not write {} bytes at {} over MMIO", width,
                 offset);
   VITRO_TRY(CheckInside(uint64_t{kConfig} + offset, width));
@@ -267,16 +264,12 @@ Result<> MmioTransport::ResetQueue(uint32_t queue) {
   if (ready == 0) return Fail(ErrorKind::kRefused, "queue {} is not in use", queue);
   HandleInterrupt();  // what came before the reset belongs to the queue
   VITRO_TRY(Write(kQueueReset, 1));
-  std::optional<Error> error;
-  VITRO_ASSIGN(const bool done, window_->WaitUntil(
-                                    [&] {
-                                      const auto ongoing = Read(kQueueReset);
-                                      if (!ongoing) error = ongoing.error();
-                                      return error || *ongoing == 0;
-                                    },
-                                    Deadline::After(kQueueResetDeadline)));
-  if (error) return tl::make_unexpected(*error);
-  if (!done) return Fail(ErrorKind::kRefused, "reset of queue {}: QueueReset stays 1", queue);
+  VITRO_ASSIGN(const uint32_t ongoing, ReadUntil(
+                                           *window_, Deadline::After(kQueueResetDeadline),
+                                           [this] { return Read(kQueueReset); },
+                                           [](uint32_t reset) { return reset == 0; }));
+  if (ongoing != 0)
+    return Fail(ErrorKind::kRefused, "reset of queue {}: QueueReset stays 1", queue);
   HandleInterrupt();  // and so does what came while it was under way
   VITRO_TRY(Write(kQueueSel, queue));
   VITRO_ASSIGN(const uint32_t still_ready, Read(kQueueReady));
@@ -300,12 +293,8 @@ Result<> MmioTransport::UseInterrupts(const std::string& plan, bool handler) {
                 interrupts::kIntx, interrupts::kPolling, plan);
   polling_ = plan == interrupts::kPolling;
   handler_ = handler && !polling_;
-  for (Ability ability : {Ability::kUsedNotification, Ability::kConfigNotification}) {
-    if (polling_)
-      abilities_.Deny(ability, "the driver polls: interrupt plan 'polling'");
-    else
-      abilities_.Allow(ability);
-  }
+  for (Ability ability : {Ability::kUsedNotification, Ability::kConfigNotification})
+    abilities_.Set(ability, !polling_, "the driver polls: interrupt plan 'polling'");
   return {};
 }
 

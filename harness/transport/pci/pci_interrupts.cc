@@ -64,10 +64,7 @@ Result<> PciTransport::UseInterrupts(const std::string& plan, bool handler) {
 
 void PciTransport::SetInterruptAbilities() {
   const auto allow = [&](bool there, Ability ability) {
-    if (there)
-      abilities_.Allow(ability);
-    else
-      abilities_.Deny(ability, fmt::format("the driver polls: interrupt plan '{}'", plan_));
+    abilities_.Set(ability, there, fmt::format("the driver polls: interrupt plan '{}'", plan_));
   };
   const bool none = plan_ == interrupts::kPolling || plan_ == interrupts::kNoVector;
   allow(!none && plan_ != interrupts::kNoQueueVector, Ability::kUsedNotification);

@@ -2,6 +2,7 @@
 #include "harness/transport/pci/pci_transport.h"
 
 #include "harness/transport/interrupt_plans.h"
+#include "harness/transport/read_until.h"
 #include "harness/virtio/split_ring.h"
 #include "harness/virtio/status.h"
 
@@ -13,10 +14,6 @@ namespace legacy = virtio_pci::legacy;
 
 constexpr Duration kQueueResetDeadline = std::chrono::seconds(1);
 constexpr uint32_t kFeatureWords = 4;  // of 32 bits each
-
-bool NaturalAccess(uint64_t offset, uint64_t width) {
-  return (width == 1 || width == 2 || width == 4) && offset % width == 0;
-}
 
 }  // namespace
 
@@ -67,20 +64,18 @@ Result<> PciTransport::Start(const PciTransportOptions& options) {
        {Ability::kDeviceStatus, Ability::kReset, Ability::kDeviceId, Ability::kUnofferedBits,
         Ability::kQueuesBeforeDriverOk, Ability::kInterruptPlans})
     abilities_.Allow(ability);
-  const auto allow = [&](bool there, Ability ability, const std::string& why) {
-    there ? abilities_.Allow(ability) : abilities_.Deny(ability, why);
-  };
   for (Ability ability : {Ability::kConfigSpace, Ability::kConfigWrite})
-    allow(device_.has_value(), ability,
-          "the function has no device-specific configuration structure");
+    abilities_.Set(ability, device_.has_value(),
+                   "the function has no device-specific configuration structure");
   abilities_.Allow(Ability::kGeneration);
-  allow(common_->length > common::kQueueReset, Ability::kQueueReset,
-        "the common configuration structure has no queue_reset");
-  allow(function_->exact_quiet(), Ability::kExactQuiet, "the device works on its own");
-  allow(function_->WhyNoStimulus().empty(), Ability::kStimulus, function_->WhyNoStimulus());
-  allow(!options.wrapped && interface == "modern", Ability::kPciFunction,
-        options.wrapped ? "the PCI function around this device is Vitro's own"
-                        : "the checks on registers aim the window themselves");
+  abilities_.Set(Ability::kQueueReset, common_->length > common::kQueueReset,
+                 "the common configuration structure has no queue_reset");
+  abilities_.Set(Ability::kExactQuiet, function_->exact_quiet(), "the device works on its own");
+  abilities_.Set(Ability::kStimulus, function_->WhyNoStimulus().empty(),
+                 function_->WhyNoStimulus());
+  abilities_.Set(Ability::kPciFunction, !options.wrapped && interface == "modern",
+                 options.wrapped ? "the PCI function around this device is Vitro's own"
+                                 : "the checks on registers aim the window themselves");
   VITRO_ASSIGN(const uint64_t queues, Common(common::kNumQueues, 2));
   identity_.queue_count = static_cast<uint32_t>(queues);
   identity_.config_size = device_ ? static_cast<uint32_t>(device_->length) : 0;
@@ -152,7 +147,7 @@ Result<PciTransport::Place> PciTransport::Locate(const std::string& region, uint
 Result<uint64_t> PciTransport::ReadRegister(const std::string& region, uint64_t offset,
                                             uint32_t width) {
   if (region == "pci") {
-    if (!NaturalAccess(offset, width) || offset + width > 4096)
+    if (!IsNaturalAccess(offset, width, 4) || offset + width > 4096)
       return Fail(ErrorKind::kRefused, "configuration space is read in aligned 1, 2 or 4 bytes");
     VITRO_ASSIGN(const uint32_t value, function_->ReadConfig(static_cast<uint32_t>(offset), width));
     return value;
@@ -164,7 +159,7 @@ Result<uint64_t> PciTransport::ReadRegister(const std::string& region, uint64_t 
 Result<> PciTransport::WriteRegister(const std::string& region, uint64_t offset, uint32_t width,
                                      uint64_t value) {
   if (region == "pci") {
-    if (!NaturalAccess(offset, width) || offset + width > 4096)
+    if (!IsNaturalAccess(offset, width, 4) || offset + width > 4096)
       return Fail(ErrorKind::kRefused, "configuration space is written in aligned 1, 2 or 4 bytes");
     return function_->WriteConfig(static_cast<uint32_t>(offset), width,
                                   static_cast<uint32_t>(value));
@@ -183,7 +178,7 @@ Result<> PciTransport::AimWindow(Place place, uint32_t width) {
 
 Result<uint64_t> PciTransport::Read(Place place, uint32_t width) {
   if (interface_ != Interface::kWindow) return function_->ReadBar(place.bar, place.offset, width);
-  if (!NaturalAccess(place.offset, width))
+  if (!IsNaturalAccess(place.offset, width, 4))
     return Fail(ErrorKind::kRefused, "the window takes aligned accesses of 1, 2 or 4 bytes");
   VITRO_TRY(AimWindow(place, width));
   VITRO_ASSIGN(const uint32_t value,
@@ -194,7 +189,7 @@ Result<uint64_t> PciTransport::Read(Place place, uint32_t width) {
 Result<> PciTransport::Write(Place place, uint32_t width, uint64_t value) {
   if (interface_ != Interface::kWindow)
     return function_->WriteBar(place.bar, place.offset, width, value);
-  if (!NaturalAccess(place.offset, width))
+  if (!IsNaturalAccess(place.offset, width, 4))
     return Fail(ErrorKind::kRefused, "the window takes aligned accesses of 1, 2 or 4 bytes");
   VITRO_TRY(AimWindow(place, width));
   return function_->WriteConfig(window_->position + virtio_pci::kCapPciData, width,
@@ -295,7 +290,7 @@ Result<Bytes> PciTransport::ReadConfig(uint32_t offset, uint32_t width) {
   const uint64_t base = legacy_interface ? LegacyConfigOffset() : 0;
   if (!legacy_interface && !device_)
     return Fail(ErrorKind::kUnsupported, "{}", abilities_.WhyNot(Ability::kConfigSpace));
-  if (!NaturalAccess(offset, width) || uint64_t{offset} + width > identity_.config_size)
+  if (!IsNaturalAccess(offset, width, 4) || uint64_t{offset} + width > identity_.config_size)
     return Fail(ErrorKind::kRefused, "config read at {} of {} bytes", offset, width);
   VITRO_ASSIGN(const uint64_t value, legacy_interface
                                          ? function_->ReadBar(0, base + offset, width)
@@ -309,7 +304,7 @@ Result<> PciTransport::WriteConfig(uint32_t offset, ByteView bytes) {
   if (!legacy_interface && !device_)
     return Fail(ErrorKind::kUnsupported, "{}", abilities_.WhyNot(Ability::kConfigWrite));
   const auto width = static_cast<uint32_t>(bytes.size());
-  if (!NaturalAccess(offset, bytes.size()) || uint64_t{offset} + width > identity_.config_size)
+  if (!IsNaturalAccess(offset, bytes.size(), 4) || uint64_t{offset} + width > identity_.config_size)
     return Fail(ErrorKind::kRefused, "config write at {} of {} bytes", offset, bytes.size());
   const uint64_t value = LoadLe(bytes);
   return legacy_interface ? function_->WriteBar(0, base + offset, width, value)
@@ -318,7 +313,7 @@ Result<> PciTransport::WriteConfig(uint32_t offset, ByteView bytes) {
 
 Result<uint32_t> PciTransport::ReadGeneration() {
   if (interface_ == Interface::kLegacy)
-    return Fail(ErrorKind::kUnsupported, "{}", abilities_.WhyNot(Ability::kGeneration));
+    return Fail(ErrorKind::kUnsupported, "the legacy interface has no config generation");
   VITRO_ASSIGN(const uint64_t generation, Common(common::kConfigGeneration, 1));
   return static_cast<uint32_t>(generation);
 }
@@ -401,20 +396,15 @@ Result<> PciTransport::SetupLegacyQueue(uint32_t queue, const QueueLayout& layou
 Result<> PciTransport::ResetQueue(uint32_t queue) {
   if (!abilities_.Has(Ability::kQueueReset))
     return Fail(ErrorKind::kUnsupported, "{}", abilities_.WhyNot(Ability::kQueueReset));
+  if (interface_ == Interface::kLegacy)
+    return Fail(ErrorKind::kUnsupported, "the legacy interface has no virtqueue reset");
   if (queue > UINT16_MAX) return Fail(ErrorKind::kRefused, "queue {} cannot be selected", queue);
   VITRO_TRY(Select(queue));
   VITRO_TRY(SetCommon(common::kQueueReset, 2, 1));
-  uint64_t value = 1;
-  std::optional<Error> error;
-  VITRO_TRY(WaitUntil(
-      [&] {
-        auto read = Common(common::kQueueReset, 2);
-        if (!read) error = read.error();
-        value = read.value_or(0);
-        return value == 0;
-      },
-      Deadline::After(kQueueResetDeadline)));
-  if (error) return tl::make_unexpected(*error);
+  VITRO_ASSIGN(const uint64_t value, ReadUntil(
+                                         *this, Deadline::After(kQueueResetDeadline),
+                                         [this] { return Common(common::kQueueReset, 2); },
+                                         [](uint64_t reset) { return reset == 0; }));
   if (value != 0) return Fail(ErrorKind::kRefused, "queue_reset of queue {} stays 1", queue);
   auto it = queues_.find(queue);
   if (it != queues_.end()) it->second.set_up = false;

@@ -155,7 +155,7 @@ Result<Bytes> FrontEnd::FetchConfig(uint32_t size) {
 }
 
 Result<Bytes> FrontEnd::ReadConfig(uint32_t offset, uint32_t width) {
-  if (width != 1 && width != 2 && width != 4 && width != 8)
+  if (!IsAccessWidth(width))
     return Fail(ErrorKind::kUsage, "a config access is 1, 2, 4 or 8 bytes wide, not {}", width);
   if (!abilities_.Has(Ability::kConfigSpace))
     return Fail(ErrorKind::kUnsupported, "{}", abilities_.WhyNot(Ability::kConfigSpace));
