@@ -99,16 +99,14 @@ bool Contains(const std::vector<uint32_t>& queues, uint32_t queue) {
   return std::find(queues.begin(), queues.end(), queue) != queues.end();
 }
 
-// Queues belong to features as fields do.
+// Queues belong to features as fields do. Those that are there without theirs are told by
+// profile.queues.gated, once and not for every set.
 void JudgeQueues(Context& c, const std::vector<uint32_t>& there) {
-  for (uint32_t queue = 0; queue < std::min(c.facts().queue_count, kMostQueues); ++queue) {
+  for (const uint32_t queue : there) {
+    if (queue >= std::min(c.facts().queue_count, kMostQueues)) continue;
     c.MaxQueueSize(queue);
-    if (Contains(there, queue))
-      c.Advise(Accept::NotEqual(0), kGated,
-               fmt::format("queue {} is there with the features that it belongs to", queue));
-    else
-      c.Advise(Accept::Equal(0), kGated,
-               fmt::format("queue {} is not there without the features that it belongs to", queue));
+    c.Advise(Accept::NotEqual(0), kGated,
+             fmt::format("queue {} is there with the features that it belongs to", queue));
   }
 }
 
