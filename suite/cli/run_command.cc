@@ -92,13 +92,17 @@ Result<> SelectFailed(const std::string& out, Selection& selection) {
   return {};
 }
 
+constexpr uint32_t kWaitingJobs = 3;
+
 uint32_t Jobs(const RunArguments& arguments, const Attachment& attachment) {
   if (!attachment.independent()) return 1;
   if (arguments.jobs != 0) return arguments.jobs;
   // A back-end that was started by a command may share files with its sisters: one at a time unless
   // asked for more.
   if (attachment.string().kind == "vhost-user") return 1;
-  return std::max(1u, std::thread::hardware_concurrency());
+  const uint32_t processors = std::max(1u, std::thread::hardware_concurrency());
+  // Where no start is paid for, most of a check's time is a quiet window in which nothing happens.
+  return attachment.renewable() && !arguments.fresh ? kWaitingJobs * processors : processors;
 }
 
 class RunCommand {
@@ -221,7 +225,8 @@ void AddRun(CLI::App& app, CommandLine& line) {
   run->add_option("--seed", arguments->seed, "Seed of everything random")->capture_default_str();
   run->add_flag("--strict", arguments->strict, "Warnings count as failures");
   run->add_option("--jobs", arguments->jobs,
-                  "Checks at a time; default: one per processor, but one for vhost-user")
+                  "Checks at a time; default: one per processor, three for qemu, but one for "
+                  "vhost-user")
       ->check(CLI::Range(1u, 256u));
   run->add_flag(
       "--fresh", arguments->fresh,
