@@ -18,6 +18,7 @@
 #include "harness/session/session.h"
 #include "harness/virtio/status.h"
 #include "suite/catalogue/catalogue.h"
+#include "suite/checks/feature_sets.h"
 #include "suite/run/isolated_check.h"
 #include "suite/run/probe.h"
 #include "suite/run/sweep_progress.h"
