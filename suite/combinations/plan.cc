@@ -115,4 +115,14 @@ Plan PlanCombinations(const FeatureSpace& space, uint64_t budget, CoverLimits li
   return plan;
 }
 
+Plan PlanOfStrength(const FeatureSpace& space, unsigned strength, const CoverLimits& limits) {
+  Plan plan;
+  const auto array = CoverFeatures(space, strength, limits);
+  if (!array) return plan;
+  plan.strength = strength;
+  plan.sets = CornerSets(space);
+  AddNew(*array, UINT64_MAX, plan.sets);
+  return plan;
+}
+
 }  // namespace vitro

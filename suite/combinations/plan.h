@@ -22,6 +22,10 @@ struct Plan {
 // `limits.max_rows` is the budget's business.
 Plan PlanCombinations(const FeatureSpace& space, uint64_t budget, CoverLimits limits = {});
 
+// An array of this strength whatever there are, after the sets that people would try. No sets if
+// it cannot be had within the limits; `sentence` is empty.
+Plan PlanOfStrength(const FeatureSpace& space, unsigned strength, const CoverLimits& limits);
+
 // No bits, all, each alone, and all but each: the valid sets nearest to these, without duplicates.
 std::vector<FeatureSet> CornerSets(const FeatureSpace& space);
 

@@ -35,19 +35,6 @@ Check SetCheck(FeatureSet set, SetDepth depth) {
   return check;
 }
 
-// As asked, whatever the budget: corners first.
-Plan PlanOfStrength(const FeatureSpace& space, unsigned strength, const CoverLimits& limits) {
-  Plan plan;
-  const auto array = CoverFeatures(space, strength, limits);
-  if (!array) return plan;
-  plan.strength = strength;
-  plan.sets = CornerSets(space);
-  for (const FeatureSet set : *array)
-    if (std::find(plan.sets.begin(), plan.sets.end(), set) == plan.sets.end())
-      plan.sets.push_back(set);
-  return plan;
-}
-
 class Runner {
  public:
   Runner(Attachment& attachment, const Probed& probed, const CombinationOptions& options,

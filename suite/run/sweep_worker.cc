@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "harness/transport/read_until.h"
 #include "harness/virtio/status.h"
 
 namespace vitro {
@@ -125,12 +126,11 @@ Result<bool> NegotiateQuickly(Transport& transport, FeatureSet set, Duration res
   VITRO_TRY(transport.Reset());
   VITRO_ASSIGN(uint8_t status, transport.ReadStatus());
   if (status != 0) {
-    auto is_reset = [&] {
-      status = transport.ReadStatus().value_or(0xff);
-      return status == 0;
-    };
-    VITRO_ASSIGN(const bool reset, transport.WaitUntil(is_reset, Deadline::After(response)));
-    if (!reset && status != 0)
+    VITRO_ASSIGN(status,
+                 ReadUntil(
+                     transport, Deadline::After(response), [&] { return transport.ReadStatus(); },
+                     [](uint8_t read) { return read == 0; }));
+    if (status != 0)
       return vitro::Fail(ErrorKind::kTimeout, "the status reads {:#x} after a reset", status);
   }
   VITRO_TRY(transport.WriteStatus(kWithDriver));
