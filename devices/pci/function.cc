@@ -115,9 +115,7 @@ uint32_t Function::ConfigRead(uint32_t offset, uint32_t width) {
 }
 
 void Function::ConfigWrite(uint32_t offset, uint32_t width, uint32_t value) {
-  if ((width != 1 && width != 2 && width != 4) || offset % width != 0 ||
-      offset > ConfigSpace::kBytes - width)
-    return;
+  if (!IsNaturalAccess(offset, width, 4) || offset > ConfigSpace::kBytes - width) return;
   space_.Write(offset, width, value);
   AfterConfigWrite(offset, width, value);
 }
@@ -150,8 +148,7 @@ void Function::ReadWindow() {
 void Function::WriteWindow() {
   const auto [bar, offset, width] = window_->Target();
   if (width == 0 || fault_("window-write-lost")) return;
-  const uint64_t mask = (uint64_t{1} << 8 * width) - 1;
-  Write(bar, offset, width, window_->Data() & mask);
+  Write(bar, offset, width, window_->Data() & ByteMask(width));
 }
 
 // BARs

@@ -31,7 +31,7 @@ bool DeviceCore::ReadPastEnd(uint32_t offset, uint8_t* to, uint32_t width) {
 bool DeviceCore::ConfigRead(uint32_t offset, void* value, uint32_t width) {
   auto* to = static_cast<uint8_t*>(value);
   const Bytes image = VisibleConfig();
-  if (width != 1 && width != 2 && width != 4 && width != 8) return false;
+  if (!IsAccessWidth(width)) return false;
   if (fault("config-unaligned-crash") && offset % width != 0) Crash();
   if (offset > image.size() || width > image.size() - offset) {
     if (fault("config-read-past-end-leaks") && offset < UINT32_MAX - 8)
@@ -55,7 +55,7 @@ bool DeviceCore::ConfigRead(uint32_t offset, void* value, uint32_t width) {
 }
 
 bool DeviceCore::ConfigWrite(uint32_t offset, const void* value, uint32_t width) {
-  if (width != 1 && width != 2 && width != 4 && width != 8) return false;
+  if (!IsAccessWidth(width)) return false;
   const ByteView bytes(static_cast<const uint8_t*>(value), width);
   bool result = false;
   if (WriteConfigFaults(offset, bytes, result)) return result;

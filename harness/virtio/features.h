@@ -43,6 +43,12 @@ class FeatureSet {
     set.words_ = {low, high};
     return set;
   }
+  // Bits `first` to `last`.
+  static constexpr FeatureSet Range(unsigned first, unsigned last) {
+    FeatureSet set;
+    for (unsigned bit = first; bit <= last; ++bit) set.Add(bit);
+    return set;
+  }
   constexpr bool Has(unsigned bit) const {
     return bit < 128 && (words_[bit / 64] >> (bit % 64) & 1);
   }
@@ -74,5 +80,11 @@ class FeatureSet {
  private:
   std::array<uint64_t, 2> words_{};
 };
+
+namespace feature {
+// What section 2.2 leaves to device types, but 41: section 6 has given that a meaning.
+inline constexpr FeatureSet kOfDeviceTypes =
+    FeatureSet::Range(0, 23) | FeatureSet{42} | FeatureSet::Range(50, 127);
+}  // namespace feature
 
 }  // namespace vitro

@@ -79,14 +79,14 @@ std::vector<ProfileField> DiscoverFields(Context& c) {
 }
 
 bool IsLegalValue(const ProfileField& field, uint64_t value) {
-  if (field.width < 8 && value >> (8 * field.width) != 0) return false;
+  if ((value & ~ByteMask(field.width)) != 0) return false;
   return field.values.empty() ||
          std::any_of(field.values.begin(), field.values.end(),
                      [&](const auto& r) { return r.first <= value && value <= r.second; });
 }
 
 std::optional<uint64_t> LegalValue(const ProfileField& field, uint64_t wanted, uint64_t current) {
-  const uint64_t mask = field.width < 8 ? (uint64_t{1} << (8 * field.width)) - 1 : UINT64_MAX;
+  const uint64_t mask = ByteMask(field.width);
   for (const uint64_t value : {wanted & mask, ~wanted & mask})
     if (value != current && IsLegalValue(field, value)) return value;
   for (const auto& [first, last] : field.values)

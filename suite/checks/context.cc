@@ -114,6 +114,13 @@ FeatureSet Context::Offered() {
   return session_.state().offered;
 }
 
+bool Context::NegotiateAfresh(FeatureSet features) {
+  Reset();
+  AcknowledgeAndDriver();
+  Offered();
+  return Negotiate(features);
+}
+
 bool Context::Negotiate(FeatureSet features) {
   constexpr uint8_t kWithFeatures = status::kAcknowledge | status::kDriver | status::kFeaturesOk;
   if (Do(op::AcceptFeatures{features}).refused) return false;
@@ -140,17 +147,11 @@ void Context::NegotiateSomehow(FeatureSet wanted, bool exact) {
   // disks): those are added before it is given up. Ring features are not, they are what is tested.
   constexpr FeatureSet kOfTypeOrPlatform = FeatureSet::FromWords(
       0xffffff | uint64_t{1} << feature::kAccessPlatform | ~uint64_t{0} << 50, ~uint64_t{0});
-  auto again = [&](FeatureSet features) {
-    Reset();
-    AcknowledgeAndDriver();
-    Offered();
-    return Negotiate(features);
-  };
-  if (again(wanted)) return;
+  if (NegotiateAfresh(wanted)) return;
   const std::string refused = fmt::format("the device refused the features {:#x}", wanted.word(0));
   if (exact) NotApplicable(refused);
-  if (again(wanted | (session_.state().offered & kOfTypeOrPlatform))) return;
-  again(session_.state().offered);
+  if (NegotiateAfresh(wanted | (session_.state().offered & kOfTypeOrPlatform))) return;
+  NegotiateAfresh(session_.state().offered);
   Expect(Accept::Masked(status::kFeaturesOk, status::kFeaturesOk), "derived.features.usable",
          "FEATURES_OK stays set for some set of the offered features");
   NotApplicable(refused);

@@ -102,6 +102,8 @@ class Context {
   FeatureSet Offered();         // reads them
   // Steps 4 to 6; true if FEATURES_OK read back set.
   bool Negotiate(FeatureSet features);
+  // Steps 1 to 6, from a reset on.
+  bool NegotiateAfresh(FeatureSet features);
   FeatureSet DefaultFeatures(FeatureSet with = {});
   void DriverOk();
   // All of it. Ends the check (not a failure: another check's business) if features are refused.

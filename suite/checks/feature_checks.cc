@@ -28,18 +28,11 @@ constexpr const char* kIgnoresUsedEvent =
 
 // What the standard defines -----------------------------------------------------------------------
 
-constexpr FeatureSet Bits(unsigned first, unsigned last) {
-  FeatureSet set;
-  for (unsigned bit = first; bit <= last; ++bit) set.Add(bit);
-  return set;
-}
-
 // Section 6, and those of transitional devices. Bits 26 and 30 are a carrier's.
-constexpr FeatureSet kRingBits = Bits(28, 29) | Bits(32, 36) | Bits(38, 40) | FeatureSet{43};
+constexpr FeatureSet kRingBits = FeatureSet::Range(28, 29) | FeatureSet::Range(32, 36) |
+                                 FeatureSet::Range(38, 40) | FeatureSet{43};
 constexpr FeatureSet kPassedOver{feature::kNotifyOnEmpty, feature::kAnyLayout, 26,
                                  feature::kVhostUserProtocol};
-// Bits that section 2.2 leaves to device types, but 41: section 6 has given that a meaning.
-constexpr FeatureSet kTypeBits = Bits(0, 23) | FeatureSet{42} | Bits(50, 127);
 // These have checks of their own.
 constexpr FeatureSet kPciBits{feature::kSrIov, feature::kAdminVq};
 
@@ -149,14 +142,15 @@ void OffersVersion1(Context& c) {
 }
 
 void OffersNoReservedBits(Context& c) {
-  ExpectNotOffered(c, (Bits(24, 49) - kTypeBits) - kRingBits - kPassedOver - kPciBits, kUndefined,
-                   "a bit that the standard reserves");
+  ExpectNotOffered(
+      c, (FeatureSet::Range(24, 49) - feature::kOfDeviceTypes) - kRingBits - kPassedOver - kPciBits,
+      kUndefined, "a bit that the standard reserves");
 }
 
 void OffersOnlyBitsOfItsType(Context& c) {
   const auto type = BitsOfType(c);
   if (!type) c.NotApplicable("this suite has no list of the feature bits of this device type");
-  ExpectNotOffered(c, kTypeBits - type->defined - type->legacy, kUndefined,
+  ExpectNotOffered(c, feature::kOfDeviceTypes - type->defined - type->legacy, kUndefined,
                    "a bit that its device type does not define");
 }
 
@@ -212,15 +206,9 @@ void OffersTheSameAfterReset(Context& c) {
 
 // Subsets -----------------------------------------------------------------------------------------
 
-// Negotiates from a reset. `say` names the set.
-bool ExpectTaken(Context& c, FeatureSet features, const char* requirement, const std::string& say) {
-  c.Reset();
-  c.AcknowledgeAndDriver();
-  c.Offered();
-  const bool taken = c.Negotiate(features);
-  c.Advise(Accept::Masked(status::kFeaturesOk, status::kFeaturesOk), requirement,
-           fmt::format("FEATURES_OK stays set for {}", say));
-  return taken;
+// `set` names the features.
+bool ExpectStays(Context& c, FeatureSet features, const char* requirement, const std::string& set) {
+  return ExpectTaken(c, features, requirement, fmt::format("FEATURES_OK stays set for {}", set));
 }
 
 // From FEATURES_OK onwards, with a request whose answer is not looked at.
@@ -241,12 +229,12 @@ bool CanServe(const Context& c, FeatureSet features) {
                            feature::kNotifConfigData};
   if (!(features & foreign).empty()) return false;
   // Device-specific features may change requests; for block devices they only add some.
-  return c.facts().device_id == device_id::kBlk || (features & kTypeBits).empty();
+  return c.facts().device_id == device_id::kBlk || (features & feature::kOfDeviceTypes).empty();
 }
 
 void TakesTheLeast(Context& c) {
   const FeatureSet least = Least(c);
-  if (ExpectTaken(c, least, kSubset, "the features that every driver has to accept") &&
+  if (ExpectStays(c, least, kSubset, "the features that every driver has to accept") &&
       CanServe(c, {}))
     ExpectServes(c);
 }
@@ -256,7 +244,7 @@ void TakesEachAlone(Context& c) {
   for (unsigned bit = 0; bit < feature::kBits; ++bit) {
     if (!acceptable.Has(bit) || least.Has(bit)) continue;
     const FeatureSet set = WithRequired(c, least.With(bit), acceptable);
-    if (ExpectTaken(c, set, kSubset, fmt::format("bit {} and what it requires", bit)) &&
+    if (ExpectStays(c, set, kSubset, fmt::format("bit {} and what it requires", bit)) &&
         CanServe(c, set - least))
       ExpectServes(c);
   }
@@ -267,7 +255,7 @@ void TakesAllButOne(Context& c) {
   for (unsigned bit = 0; bit < feature::kBits; ++bit) {
     if (!acceptable.Has(bit) || least.Has(bit)) continue;
     const FeatureSet set = Closed(c, acceptable.Without(bit));
-    if (ExpectTaken(c, set, kSubset, fmt::format("all features but bit {}", bit)) &&
+    if (ExpectStays(c, set, kSubset, fmt::format("all features but bit {}", bit)) &&
         CanServe(c, set - least))
       ExpectServes(c);
   }
@@ -275,7 +263,7 @@ void TakesAllButOne(Context& c) {
 
 void TakesAll(Context& c) {
   const FeatureSet all = Acceptable(c);
-  if (ExpectTaken(c, all, kSubset, "all features that it offers") && CanServe(c, all - Least(c)))
+  if (ExpectStays(c, all, kSubset, "all features that it offers") && CanServe(c, all - Least(c)))
     ExpectServes(c);
 }
 
@@ -284,9 +272,9 @@ void TakesAll(Context& c) {
 void TakesTheSameAgain(Context& c) {
   const FeatureSet sets[] = {Least(c), Acceptable(c)};
   for (FeatureSet set : sets) {
-    if (!ExpectTaken(c, set, kSubset, "a valid set of features")) continue;
+    if (!ExpectStays(c, set, kSubset, "a valid set of features")) continue;
     for (int round = 0; round < 6; ++round)
-      if (!ExpectTaken(c, set, kAgain, "a set of features that was taken before")) return;
+      if (!ExpectStays(c, set, kAgain, "a set of features that was taken before")) return;
   }
 }
 
@@ -297,7 +285,7 @@ void TakesOthersInTurn(Context& c) {
     if (acceptable.Has(bit)) sets.push_back(least.With(bit));
   for (int round = 0; round < 3; ++round)
     for (FeatureSet set : sets) {
-      if (!ExpectTaken(c, set, round == 0 ? kSubset : kAgain,
+      if (!ExpectStays(c, set, round == 0 ? kSubset : kAgain,
                        fmt::format("bits {} after others", BitsToText(set))))
         return;
       if (CanServe(c, set - least)) ExpectServes(c);

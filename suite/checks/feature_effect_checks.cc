@@ -38,10 +38,7 @@ std::vector<Pair> PairsOf(const Context& c) {
 // The configuration space as a driver sees it that negotiated `features`; nullopt if that was
 // refused, or if it changes by itself.
 std::optional<std::map<uint32_t, uint8_t>> SeenWith(Context& c, FeatureSet features) {
-  c.Reset();
-  c.AcknowledgeAndDriver();
-  c.Offered();
-  if (!c.Negotiate(features)) return std::nullopt;
+  if (!c.NegotiateAfresh(features)) return std::nullopt;
   SaidToHaveChanged(c);
   const auto seen = Flatten(ReadConfigSpace(c));
   if (SaidToHaveChanged(c)) return std::nullopt;

@@ -22,15 +22,9 @@ constexpr const char* kRecovers = "derived.reset.recovers";
 
 constexpr uint32_t kMostQueues = 8;  // of a device with more, the first are used
 
-constexpr FeatureSet Bits(unsigned first, unsigned last) {
-  FeatureSet set;
-  for (unsigned bit = first; bit <= last; ++bit) set.Add(bit);
-  return set;
-}
 // Section 6, without the bits of transitional devices.
-constexpr FeatureSet kReservedBits = Bits(28, 29) | Bits(32, 41) | FeatureSet{feature::kSuspend};
-// What section 2.2 leaves to device types, but 41: section 6 has given that a meaning.
-constexpr FeatureSet kTypeBits = Bits(0, 23) | FeatureSet{42} | Bits(50, 127);
+constexpr FeatureSet kReservedBits =
+    FeatureSet::Range(28, 29) | FeatureSet::Range(32, 41) | FeatureSet{feature::kSuspend};
 // Bits of the vhost-user carrier, which its front-end answers for.
 constexpr FeatureSet kCarrierBits{26, feature::kVhostUserProtocol};
 
@@ -49,16 +43,6 @@ void AddRules(const Profile& profile, std::vector<FeatureRule>& rules) {
 }
 
 constexpr uint64_t kTaken = status::kFeaturesOk;
-
-// From a reset to FEATURES_OK.
-bool NegotiateFresh(Context& c, FeatureSet set, const char* requirement, const std::string& say) {
-  c.Reset();
-  c.AcknowledgeAndDriver();
-  c.Offered();
-  const bool taken = c.Negotiate(set);
-  c.Advise(Accept::Masked(kTaken, kTaken), requirement, say);
-  return taken;
-}
 
 Bytes ConfigBytes(const std::vector<ConfigPiece>& pieces) {
   Bytes bytes;
@@ -137,10 +121,10 @@ void UseQueue(Context& c, const Grammar& grammar, uint32_t queue, FeatureSet set
 }
 
 void UseQueues(Context& c, const std::vector<uint32_t>& queues, FeatureSet set) {
-  const auto grammar = MakeGrammar(c.facts(), c.profile(), set);
+  const auto grammar = MakeGrammar(c.facts(), set);
   if (grammar == nullptr) return;
   // What was learned of requests holds with the features that it was learned with.
-  if (!c.facts().learned.empty() && !(set & kTypeBits).empty()) return;
+  if (!c.facts().learned.empty() && !(set & feature::kOfDeviceTypes).empty()) return;
   for (const uint32_t queue : queues) c.SetupQueue(queue);
   c.DriverOk();
   for (const Exchange& exchange : grammar->Preparation())
@@ -167,9 +151,15 @@ void JudgeSameConfig(Context& c, const std::vector<ConfigPiece>& before, const s
 
 }  // namespace
 
+bool ExpectTaken(Context& c, FeatureSet features, const char* requirement, const std::string& say) {
+  const bool taken = c.NegotiateAfresh(features);
+  c.Advise(Accept::Masked(kTaken, kTaken), requirement, say);
+  return taken;
+}
+
 NegotiableFeatures FindNegotiable(const DeviceFacts& facts) {
   const Profile* profile = facts.profile;
-  const FeatureSet of_type = profile == nullptr ? kTypeBits : BitsOf(*profile);
+  const FeatureSet of_type = profile == nullptr ? feature::kOfDeviceTypes : BitsOf(*profile);
   NegotiableFeatures found;
   found.offered = facts.offered & (kReservedBits | of_type);
   found.left_out = facts.offered - found.offered - kCarrierBits;
@@ -208,12 +198,12 @@ const char* Name(SetDepth depth) {
 bool TrySet(Context& c, FeatureSet set, SetDepth depth) {
   const Profile* profile = c.profile();
   const std::string bits = BitsToText(set);
-  if (!NegotiateFresh(c, set, kSubset, fmt::format("FEATURES_OK stays set for bits {}", bits)))
+  if (!ExpectTaken(c, set, kSubset, fmt::format("FEATURES_OK stays set for bits {}", bits)))
     return false;
   if (depth == SetDepth::kNegotiate) return true;
   const auto config = ReadConfigSpace(c);
   SaidToHaveChanged(c);
-  if (!NegotiateFresh(c, set, kAgain, fmt::format("bits {} are taken again after a reset", bits)))
+  if (!ExpectTaken(c, set, kAgain, fmt::format("bits {} are taken again after a reset", bits)))
     return true;
   JudgeSameConfig(c, config, bits);
   if (profile != nullptr && c.Has(Ability::kConfigSpace)) JudgeFields(c, *profile, set);
@@ -294,7 +284,7 @@ bool TryInvalidSet(Context& c, const InvalidSet& invalid, FeatureSet valid) {
   c.Do(op::Reset{});
   c.Expect(Accept::Equal(0), kRecovers,
            fmt::format("a reset brings the device back after {}", invalid.why));
-  NegotiateFresh(c, valid, kAgain, "a valid set is taken afterwards");
+  ExpectTaken(c, valid, kAgain, "a valid set is taken afterwards");
   return taken;
 }
 

@@ -29,6 +29,9 @@ NegotiableFeatures FindNegotiable(const DeviceFacts& facts);
 
 std::string BitsToText(FeatureSet set);  // "29, 35"
 
+// Negotiates from a reset on; true if FEATURES_OK stayed set, as `say` says that it ought to.
+bool ExpectTaken(Context& c, FeatureSet features, const char* requirement, const std::string& say);
+
 // How far one set is taken.
 enum class SetDepth {
   kNegotiate,  // to FEATURES_OK

@@ -23,21 +23,6 @@ const Profile& ProfileOf(Context& c) {
   return *c.profile();
 }
 
-// Adds offered bits until the condition, and what they require, holds; false if that cannot be.
-bool Satisfy(const Profile& profile, const FeatureCondition& condition, FeatureSet offered,
-             FeatureSet& set) {
-  for (const FeatureClause& clause : condition) {
-    if (Holds({clause}, set)) continue;
-    const auto bit = std::find_if(clause.begin(), clause.end(),
-                                  [&](unsigned each) { return offered.Has(each); });
-    if (bit == clause.end()) return false;
-    set.Add(*bit);
-    const ProfileFeature* feature = profile.FindFeature(*bit);
-    if (feature != nullptr && !Satisfy(profile, feature->requires_, offered, set)) return false;
-  }
-  return true;
-}
-
 // None where the expressions lead nowhere, as without a configuration space.
 std::vector<uint32_t> Indices(Context& c, const ProfileQueue& queue, FeatureSet features) {
   auto indices = QueueIndices(*c.profile(), queue, features, c.facts().config);
@@ -46,21 +31,14 @@ std::vector<uint32_t> Indices(Context& c, const ProfileQueue& queue, FeatureSet 
   return *indices;
 }
 
-bool Negotiated(Context& c, FeatureSet features) {
-  c.Reset();
-  c.AcknowledgeAndDriver();
-  c.Offered();
-  return c.Negotiate(features);
-}
-
 void HasItsQueues(Context& c) {
   const Profile& profile = ProfileOf(c);
   bool asked = false;
   for (const ProfileQueue& queue : profile.queues) {
     FeatureSet features = c.DefaultFeatures();
-    if (!Satisfy(profile, queue.exists, c.facts().offered, features)) continue;
+    if (!profile.Complete(queue.exists, c.facts().offered, features)) continue;
     const auto indices = Indices(c, queue, features);
-    if (indices.empty() || !Negotiated(c, features)) continue;
+    if (indices.empty() || !c.NegotiateAfresh(features)) continue;
     asked = true;
     for (uint32_t index : indices) {
       c.MaxQueueSize(index);
@@ -83,7 +61,7 @@ void HasNoQueuesOfOtherFeatures(Context& c) {
   for (const ProfileQueue& queue : profile.queues)
     for (uint32_t index : Indices(c, queue, offered)) {
       if (std::find(there.begin(), there.end(), index) != there.end()) continue;
-      if (!asked && !Negotiated(c, least)) c.NotApplicable("the device refused the features");
+      if (!asked && !c.NegotiateAfresh(least)) c.NotApplicable("the device refused the features");
       asked = true;
       c.MaxQueueSize(index);
       c.Note(Accept::Equal(0), kGated,

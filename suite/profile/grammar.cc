@@ -148,11 +148,10 @@ class LearnedGrammar : public Grammar {
 
 bool IsVitroExperimental(const DeviceFacts& facts) { return facts.name == experimental::kName; }
 
-std::unique_ptr<Grammar> MakeGrammar(const DeviceFacts& facts, const Profile* profile,
+std::unique_ptr<Grammar> MakeGrammar(const DeviceFacts& facts,
                                      std::optional<FeatureSet> negotiated) {
   if (facts.device_id == device_id::kBlk) return std::make_unique<BlkGrammar>(facts);
-  if (profile == nullptr) profile = facts.profile;
-  if (profile == nullptr) profile = BuiltInProfile(facts);
+  const Profile* profile = facts.profile != nullptr ? facts.profile : BuiltInProfile(facts);
   if (profile != nullptr)
     if (auto grammar = MakeProfileGrammar(*profile, facts, negotiated)) return grammar;
   if (!facts.learned.empty()) return std::make_unique<LearnedGrammar>(facts.learned);

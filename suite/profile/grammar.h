@@ -74,10 +74,10 @@ struct LearnedShape {
 
 struct DeviceFacts;
 struct Profile;
-// nullptr if nothing is known of how to speak to this device. Without a profile, that of the facts
-// or the one that is built in for its type tells; with none, or if it has no harmless request, what
-// was learned. `negotiated` is as in MakeProfileGrammar().
-std::unique_ptr<Grammar> MakeGrammar(const DeviceFacts& facts, const Profile* profile = nullptr,
+// nullptr if nothing is known of how to speak to this device. The profile of the facts tells, or
+// the one that is built in for its type; with none, or if it has no harmless request, what was
+// learned. `negotiated` is as in MakeProfileGrammar().
+std::unique_ptr<Grammar> MakeGrammar(const DeviceFacts& facts,
                                      std::optional<FeatureSet> negotiated = std::nullopt);
 
 // What was found out about a device before any check ran (suite/run/probe).

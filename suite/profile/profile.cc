@@ -30,6 +30,20 @@ const ProfileFeature* Profile::FindFeature(unsigned bit) const {
   return found == features.end() ? nullptr : &*found;
 }
 
+bool Profile::Complete(const FeatureCondition& condition, FeatureSet offered,
+                       FeatureSet& set) const {
+  for (const FeatureClause& clause : condition) {
+    if (Holds({clause}, set)) continue;
+    const auto bit = std::find_if(clause.begin(), clause.end(),
+                                  [&](unsigned each) { return offered.Has(each); });
+    if (bit == clause.end()) return false;
+    set.Add(*bit);
+    const ProfileFeature* feature = FindFeature(*bit);
+    if (feature != nullptr && !Complete(feature->requires_, offered, set)) return false;
+  }
+  return true;
+}
+
 std::optional<unsigned> Profile::FeatureBit(std::string_view feature_name) const {
   if (const ProfileFeature* feature = Named(features, feature_name)) return feature->bit;
   return ReservedFeatureBit(feature_name);

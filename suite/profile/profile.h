@@ -155,6 +155,9 @@ struct Profile {
   const ProfileField* FindField(std::string_view field_name) const;
   const ProfileQueue* FindQueue(std::string_view queue_name) const;
   const ProfileRequest* FindRequest(std::string_view request_name) const;
+  // Adds to `set` the offered bits that `condition` needs and does not find there, with all that
+  // those need; false if they are not offered.
+  bool Complete(const FeatureCondition& condition, FeatureSet offered, FeatureSet& set) const;
   uint32_t config_size() const;  // bytes up to the end of the last field
 };
 

@@ -29,23 +29,6 @@ bool IsConstant(const ProfilePart& part) {
   return part.values.size() == 1 && part.values.front().first == part.values.front().second;
 }
 
-// The features that `condition` needs and does not find in `features`, with all that those need,
-// are added; false if the device does not offer them.
-bool Complete(const Profile& profile, const FeatureCondition& condition, FeatureSet offered,
-              FeatureSet& features) {
-  for (const FeatureClause& clause : condition) {
-    if (Holds({clause}, features)) continue;
-    const auto bit = std::find_if(clause.begin(), clause.end(),
-                                  [&](unsigned each) { return offered.Has(each); });
-    if (bit == clause.end()) return false;
-    features.Add(*bit);
-    const ProfileFeature* feature = profile.FindFeature(*bit);
-    if (feature != nullptr && !Complete(profile, feature->requires_, offered, features))
-      return false;
-  }
-  return true;
-}
-
 // One request with its lengths chosen, as bytes.
 class Wording {
  public:
@@ -261,8 +244,8 @@ std::unique_ptr<Grammar> MakeProfileGrammar(const Profile& profile, const Device
       const ProfileQueue* queue = profile.FindQueue(request.queue);
       FeatureSet features = usual;
       if (request.harmless && queue != nullptr &&
-          Complete(profile, request.exists, facts.offered, features) &&
-          Complete(profile, queue->exists, facts.offered, features))
+          profile.Complete(request.exists, facts.offered, features) &&
+          profile.Complete(queue->exists, facts.offered, features))
         candidates.push_back(features);
     }
   for (const FeatureSet& features : candidates) {

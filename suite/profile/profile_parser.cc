@@ -6,6 +6,7 @@
 #include <iterator>
 #include <limits>
 
+#include "harness/base/bytes.h"
 #include "suite/profile/profile_rules.h"
 #include "suite/toml/row.h"
 
@@ -409,7 +410,7 @@ class Parser {
       from = Number(std::string_view(*text).substr(0, dash));
       to = dash == std::string::npos ? from : Number(std::string_view(*text).substr(dash + 1));
     }
-    const uint64_t most = width >= 8 ? ~uint64_t{0} : (uint64_t{1} << (8 * width)) - 1;
+    const uint64_t most = ByteMask(width);
     if (!from || !to || *from > *to || *to > most)
       return Wrong(place,
                    "{} has {}, expected an integer or a range \"FROM-TO\" that fits into {} {}",
