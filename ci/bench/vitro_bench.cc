@@ -172,7 +172,7 @@ void SubmitDirect(benchmark::State& state, const std::string& name) {
   Shadow shadow(device.memory, 1);
   const auto setup = Layout(base);
   const QueueLayout layout{setup.size, setup.desc, setup.driver, setup.device};
-  SplitQueue queue(device.memory, shadow, layout);
+  SplitQueue queue(device.memory, shadow, layout, {});
   Must(queue.ZeroRings());
   Must(device.transport->SetupQueue(0, layout));
   Must(device.transport->WriteStatus(Up(kNegotiated | status::kDriverOk)));
@@ -185,7 +185,7 @@ void SubmitDirect(benchmark::State& state, const std::string& name) {
     if (!Must(device.transport->WaitUntil([&] { return queue.Pending() != 0; },
                                           Deadline::After(std::chrono::seconds(1)))))
       std::exit(1);
-    const auto element = queue.used_element(queue.last_used());
+    const auto element = queue.Used();
     queue.SkipUsed(1);
     queue.Complete(*queue.Find(element.id));
     benchmark::DoNotOptimize(device.transport->TakeQueueNotifications(0));

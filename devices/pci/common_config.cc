@@ -171,7 +171,9 @@ uint64_t CommonConfig::QueueSize() {
 void CommonConfig::SetQueueSize(uint64_t value) {
   if (!MayConfigure() || fault_("queue-size-write-ignored")) return;
   // What cannot be a queue size is not taken.
-  if (value > device_.QueueMax(SelectedIndex()) || !std::has_single_bit(value)) return;
+  const bool any_size = device_.accepted().Has(feature::kRingPacked) && value != 0;
+  if (value > device_.QueueMax(SelectedIndex()) || !(any_size || std::has_single_bit(value)))
+    return;
   Selected()->size = static_cast<uint32_t>(value);
 }
 

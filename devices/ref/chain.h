@@ -24,7 +24,9 @@ class Chain {
   Chain(const Host& host, const FaultSwitch& fault, uint16_t head)
       : host_(&host), fault_(&fault), head_(head), last_(head) {}
 
+  // The head (split), or the buffer ID (packed): what the driver is told when the chain is used.
   uint16_t head() const { return head_; }
+  uint32_t descriptors() const { return descriptors_; }  // of a packed ring
   uint16_t last() const { return last_; }  // the last descriptor in the descriptor table
   const std::vector<Segment>& readable() const { return readable_; }
   const std::vector<Segment>& writable() const { return writable_; }
@@ -47,13 +49,16 @@ class Chain {
   // For the walker that builds the chain.
   void AddReadable(Segment segment);
   void AddWritable(Segment segment);
+  void set_head(uint16_t id) { head_ = id; }
   void set_last(uint16_t index) { last_ = index; }
+  void set_descriptors(uint32_t count) { descriptors_ = count; }
   void TruncateLengthsTo16Bits();
 
  private:
   const Host* host_ = nullptr;
   const FaultSwitch* fault_ = nullptr;
   uint16_t head_ = 0, last_ = 0;
+  uint32_t descriptors_ = 0;
   std::vector<Segment> readable_, writable_;
   uint64_t readable_bytes_ = 0, writable_bytes_ = 0;
   uint64_t written_ = 0;

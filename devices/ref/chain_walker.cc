@@ -12,14 +12,18 @@ namespace vitro::ref {
 
 using split::kDescSize;
 
-bool ChainWalker::Broken(std::string reason) {
+bool ChainBuilder::Broken(std::string reason) {
   reason_ = std::move(reason);
   return false;
 }
 
+bool ChainBuilder::ReadRaw(uint64_t address, uint8_t (&raw)[16]) const {
+  return host_.Read(address, raw, sizeof raw);
+}
+
 bool ChainWalker::ReadDescriptor(uint64_t address, Descriptor& descriptor) const {
   uint8_t raw[kDescSize];
-  if (!host_.Read(address, raw, sizeof raw)) return false;
+  if (!ReadRaw(address, raw)) return false;
   descriptor.address = LoadLe<uint64_t>(raw + split::kDescAddr);
   descriptor.length = LoadLe<uint32_t>(raw + split::kDescLen);
   descriptor.flags = LoadLe<uint16_t>(raw + split::kDescFlags);
@@ -66,7 +70,7 @@ void ChainWalker::SpoilTable(uint16_t head, Descriptor descriptor) const {
   host_.Write(table_.desc_address + kDescSize * head + split::kDescFlags, no_flags, 2);
 }
 
-bool ChainWalker::CheckIndirect(const Descriptor& referring) {
+bool ChainBuilder::CheckIndirect(const Descriptor& referring) {
   if (!table_.indirect_negotiated)
     return Broken("an indirect descriptor without VIRTIO_F_INDIRECT_DESC");
   if (referring.flags & split::kDescNext) return Broken("an indirect descriptor has the NEXT flag");
@@ -118,7 +122,7 @@ bool ChainWalker::WalkIndirect(const Descriptor& referring, Chain& chain) {
   return true;
 }
 
-bool ChainWalker::Append(Descriptor descriptor, Chain& chain) {
+bool ChainBuilder::Append(Descriptor descriptor, Chain& chain) {
   const bool writable = descriptor.flags & split::kDescWrite;
   if (!writable && !chain.writable().empty())
     return Broken("a device-readable descriptor after a device-writable one");
@@ -134,7 +138,7 @@ bool ChainWalker::Append(Descriptor descriptor, Chain& chain) {
 }
 
 // Is the buffer guest memory? A buffer of no bytes may have any address.
-bool ChainWalker::Place(Descriptor& descriptor) {
+bool ChainBuilder::Place(Descriptor& descriptor) {
   const uint64_t end = descriptor.address + descriptor.length;
   if (fault("last-byte-refused") && descriptor.length != 0 && !host_.Accessible(end, 1))
     return Broken("a buffer ends at the end of memory");

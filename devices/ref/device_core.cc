@@ -8,6 +8,8 @@
 #include <algorithm>
 #include <bit>
 
+#include "devices/ref/packed_queue.h"
+#include "devices/ref/split_queue.h"
 #include "harness/virtio/split_ring.h"
 #include "harness/virtio/status.h"
 
@@ -24,11 +26,13 @@ CommonOptions ReadCommonOptions(Options& options, std::string_view letters) {
   CommonOptions common;
   common.eager = options.Flag("eager");
   common.legacy = options.Flag("legacy");
+  common.packed = options.Flag("packed");
   common.queue_size =
       static_cast<uint32_t>(options.Number("queue-size", 128, 1, split::kMaxQueueSize));
-  if (!std::has_single_bit(common.queue_size))
-    options.Complain(fmt::format("option 'queue-size={}' is not a power of 2", common.queue_size));
   const std::string name = options.Text("fault", "");
+  if (name.starts_with("packed-")) common.packed = true;
+  if (!std::has_single_bit(common.queue_size) && !common.packed)
+    options.Complain(fmt::format("option 'queue-size={}' is not a power of 2", common.queue_size));
   if (name.empty()) return common;
   const FaultInfo* info = FindFault(name);
   if (info == nullptr) {
@@ -46,11 +50,11 @@ DeviceCore::DeviceCore(const vitro_host* host, const CommonOptions& options, uin
       host_(host),
       eager_(options.eager),
       legacy_(options.legacy),
+      packed_(options.packed),
       queue_size_(options.queue_size) {
   if (fault("queue-max-not-power-of-two")) queue_size_ = 100;
   queues_.reserve(queue_count);
-  for (uint32_t i = 0; i < queue_count; ++i)
-    queues_.emplace_back(SplitQueue(host_, fault, queue_size_));
+  for (uint32_t i = 0; i < queue_count; ++i) FormatQueue(queues_.emplace_back());
 }
 
 void DeviceCore::Identity(vitro_identity& identity) const {
@@ -70,6 +74,7 @@ FeatureSet DeviceCore::PlainOffer() const {
       DeviceFeatures() | FeatureSet{feature::kIndirectDesc, feature::kEventIdx, feature::kVersion1,
                                     feature::kInOrder, feature::kRingReset};
   if (legacy_) offer.Add(feature::kNotifyOnEmpty);
+  if (packed_) offer.Add(feature::kRingPacked);
   if (fault("version-1-not-offered")) offer.Remove(feature::kVersion1);
   if (fault("offers-reserved-bit")) offer.Add(44);
   if (fault("offers-foreign-bit")) offer.Add(22);
@@ -141,9 +146,21 @@ void DeviceCore::Negotiate() {
   ++negotiations_;
   if (first_features_.empty()) first_features_ = features_;
   if (fault("reset-keeps-features")) features_ = first_features_;
-  for (Queue& queue : queues_) queue.ring.SetFeatures(features_);
+  for (Queue& queue : queues_) FormatQueue(queue);
   // Fields that belong to features not accepted disappear.
   if (VisibleConfig() != before) MoveGeneration();
+}
+
+void DeviceCore::FormatQueue(Queue& queue) {
+  const bool packed = features_.Has(feature::kRingPacked);
+  const bool any_size = packed || fault("queue-max-not-power-of-two");
+  const uint32_t max_size = any_size ? queue_size_ : std::bit_floor(queue_size_);
+  if (!queue.ring || queue.ring->packed() != packed) {
+    queue.ring =
+        packed ? std::unique_ptr<Virtqueue>(std::make_unique<PackedQueue>(host_, fault, max_size))
+               : std::make_unique<SplitQueue>(host_, fault, max_size);
+  }
+  queue.ring->SetFeatures(features_);
 }
 
 // Device status (2.1)
@@ -196,8 +213,8 @@ void DeviceCore::Reset() {
 
 void DeviceCore::ResetQueues() {
   for (Queue& queue : queues_) {
-    const bool was_enabled = queue.ring.enabled();
-    queue.ring.DeviceReset();
+    const bool was_enabled = queue.ring->enabled();
+    queue.ring->DeviceReset();
     queue.pending = false;
     queue.last.reset();
     queue.held.reset();
@@ -212,16 +229,16 @@ void DeviceCore::ResetQueues() {
 
 uint32_t DeviceCore::QueueMaxSize(uint32_t queue) {
   Saw(Act::kQueueLook);
-  return queue < queues_.size() && QueueAvailable(queue) ? queue_size_ : 0;
+  return queue < queues_.size() && QueueAvailable(queue) ? queues_[queue].ring->max_size() : 0;
 }
 
 bool DeviceCore::QueueSetup(uint32_t index, const vitro_queue& setup) {
   if (QueueMaxSize(index) == 0) return false;
   Queue& queue = queues_[index];
   const bool faulty_enabled = fault("reset-keeps-queues") || fault("queue-reset-keeps-serving");
-  if (queue.ring.enabled() && !faulty_enabled) return false;
-  if (!queue.ring.Setup(setup)) return false;
-  queue.ring.SetFeatures(features_);
+  if (queue.ring->enabled() && !faulty_enabled) return false;
+  if (!queue.ring->Setup(setup)) return false;
+  queue.ring->SetFeatures(features_);
   queue.last.reset();
   if (fault("consumes-before-driver-ok")) queue.pending = true;
   return true;
@@ -230,9 +247,9 @@ bool DeviceCore::QueueSetup(uint32_t index, const vitro_queue& setup) {
 bool DeviceCore::QueueReset(uint32_t index) {
   if ((!features_.Has(feature::kRingReset) && !legacy_) || index >= queues_.size()) return false;
   Queue& queue = queues_[index];
-  const bool was_enabled = queue.ring.enabled();
+  const bool was_enabled = queue.ring->enabled();
   Saw(Act::kQueueReset);
-  queue.ring.QueueReset();
+  queue.ring->QueueReset();
   queue.last.reset();
   queue.held.reset();
   if (!fault("queue-reset-keeps-serving")) queue.pending = false;

@@ -20,7 +20,7 @@
 #include "devices/ref/faults.h"
 #include "devices/ref/host.h"
 #include "devices/ref/options.h"
-#include "devices/ref/split_queue.h"
+#include "devices/ref/virtqueue.h"
 #include "harness/base/bytes.h"
 #include "harness/virtio/features.h"
 
@@ -31,6 +31,7 @@ struct CommonOptions {
   FaultSwitch fault;
   bool eager = false;
   uint32_t queue_size = 128;  // the maximum
+  bool packed = false;        // offers VIRTIO_F_RING_PACKED
   // A transitional transport around it: a driver may do without VERSION_1, write the config before
   // it negotiates, and reset queues as it likes.
   bool legacy = false;
@@ -114,8 +115,7 @@ class DeviceCore {
 
  private:
   struct Queue {
-    explicit Queue(SplitQueue split_queue) : ring(std::move(split_queue)) {}
-    SplitQueue ring;
+    std::unique_ptr<Virtqueue> ring;
     bool pending = false;          // notified and not yet served
     bool dead = false;             // fault "error-stops-siblings"
     bool signal_later = false;     // faults that notify after a reset
@@ -133,6 +133,8 @@ class DeviceCore {
   bool CrashesTogether() const;
   void Negotiate();
   void EnterDriverOk();
+  // In the format of the features in effect.
+  void FormatQueue(Queue& queue);
   void ResetQueues();
 
   bool WriteConfigField(uint32_t offset, ByteView bytes);
@@ -154,7 +156,7 @@ class DeviceCore {
   void Broken(uint32_t index, const std::string& reason);
 
   Host host_;
-  bool eager_, legacy_;
+  bool eager_, legacy_, packed_;
   uint32_t queue_size_;
   std::vector<Queue> queues_;
 

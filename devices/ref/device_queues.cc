@@ -24,17 +24,17 @@ void DeviceCore::Notify(uint32_t index) {
   if (fault("write-after-used") && queue.last && !queue.last->writable().empty())
     host_.InvertByte(queue.last->writable().front().address);
   // Remembered even before DRIVER_OK: a driver that is early is served late, not never.
-  if (queue.ring.enabled()) queue.pending = true;
+  if (queue.ring->enabled()) queue.pending = true;
   while (eager_ && Run()) {
   }
 }
 
 bool DeviceCore::MayServe(const Queue& queue, uint32_t index) const {
-  if (!queue.ring.enabled() || dead_ || queue.dead || stopped_) return false;
+  if (!queue.ring->enabled() || dead_ || queue.dead || stopped_) return false;
   if (status_ & (status::kNeedsReset | status::kFailed)) return false;
   if (fault("queue-needs-others"))
     for (uint32_t i = 0; i < index; ++i)
-      if (!queues_[i].ring.enabled()) return false;
+      if (!queues_[i].ring->enabled()) return false;
   return DriverOk() || serves_over_reset_ || (FeaturesOk() && fault("consumes-before-driver-ok"));
 }
 
@@ -75,23 +75,23 @@ bool DeviceCore::ServeQueue(uint32_t index) {
   queue.pending = false;
   uint32_t served = 0;
   const bool good = Drain(index, served);
-  bool signal = queue.ring.NotificationDue();
+  bool signal = queue.ring->NotificationDue();
   if (good && served == 0) signal = SpuriousNotification(index) || signal;
   if (signal) host_.SignalQueue(static_cast<uint16_t>(index));
-  if (!good) Broken(index, queue.ring.reason());
+  if (!good) Broken(index, queue.ring->reason());
   return served != 0 || !good;
 }
 
 bool DeviceCore::Drain(uint32_t index, uint32_t& served) {
   Queue& queue = queues_[index];
   // A driver that makes buffers available as fast as they are used must not keep us here for ever.
-  const uint32_t limit = fault("avail-jump-served") ? 65536 : 2 * queue.ring.max_size();
+  const uint32_t limit = fault("avail-jump-served") ? 65536 : 2 * queue.ring->max_size();
   do {
     Chain chain;
     while (served < limit) {
-      const auto take = queue.ring.Next(chain);
-      if (take == SplitQueue::Take::kBroken) return false;
-      if (take == SplitQueue::Take::kNone) break;
+      const auto take = queue.ring->Next(chain);
+      if (take == Virtqueue::Take::kBroken) return false;
+      if (take == Virtqueue::Take::kNone) break;
       ++served;
       if (!Complete(index, chain)) return false;
     }
@@ -99,9 +99,9 @@ bool DeviceCore::Drain(uint32_t index, uint32_t& served) {
       const Chain odd_one = *std::exchange(queue.held, std::nullopt);
       if (!UseChain(queue, odd_one)) return false;
     }
-    if (!queue.ring.PublishAvailEvent()) return false;
-  } while (served < limit && queue.ring.HasAvailable());
-  queue.pending = served >= limit && queue.ring.HasAvailable();
+    if (!queue.ring->PublishAvailEvent()) return false;
+  } while (served < limit && queue.ring->HasAvailable());
+  queue.pending = served >= limit && queue.ring->HasAvailable();
   return true;
 }
 
@@ -127,7 +127,7 @@ bool DeviceCore::Complete(uint32_t index, Chain& chain) {
 }
 
 bool DeviceCore::UseChain(Queue& queue, const Chain& chain) {
-  if (!queue.ring.Use(chain)) return false;
+  if (!queue.ring->Use(chain)) return false;
   queue.last = chain;
   if (fault("data-after-used")) queue.held_back.push_back(chain);
   return true;
@@ -148,8 +148,8 @@ bool DeviceCore::SpuriousNotification(uint32_t index) {
   if (fault("spurious-notify-breaks")) Broken(index, "a notification without a buffer");
   if (fault("spurious-notify-signals")) return true;
   if (!fault("spurious-notify-uses") || !queue.last) return false;
-  queue.ring.Use(*queue.last);
-  return queue.ring.NotificationDue();
+  queue.ring->Use(*queue.last);
+  return queue.ring->NotificationDue();
 }
 
 void DeviceCore::Broken(uint32_t index, const std::string& reason) {

@@ -10,6 +10,7 @@
 #include <string>
 
 #include "devices/ref/admin/admin_tour.h"
+#include "devices/ref/packed_tour.h"
 #include "devices/ref/tourist.h"
 #include "harness/virtio/blk.h"
 #include "harness/virtio/experimental.h"
@@ -433,6 +434,9 @@ std::vector<TourStage> MakeStages() {
   add("suppression", Suppression);
   add("in-order", InOrder);
   add("queue-reset", QueueReset);
+  add("packed-laps", PackedLaps);
+  add("packed-lists", PackedLists);
+  add("packed-events", PackedEvents);
   add("config", Config);
   add("many-changes", ManyChanges);
   add("size-0", DoNotOverrun);

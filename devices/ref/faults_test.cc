@@ -44,10 +44,13 @@ TEST(Faults, EachIsTakenByItsDevicesAndNoOther) {
     }
 }
 
-bool MustAbort(std::string_view fault) { return fault.find("crash") != fault.npos; }
+bool MustAbort(std::string_view fault) {
+  return fault.find("crash") != fault.npos || fault == "packed-id-unchecked";
+}
 bool MustHang(std::string_view fault) {
   return fault == "hang-on-notify" || fault == "loop-hangs" ||
-         fault == "nested-indirect-followed" || fault == "features-ok-hang";
+         fault == "nested-indirect-followed" || fault == "features-ok-hang" ||
+         fault == "packed-endless-list-hangs";
 }
 
 const TourResult& Baseline(const TourStage& stage, char letter, const std::string& options) {
@@ -61,6 +64,7 @@ const TourResult& Baseline(const TourStage& stage, char letter, const std::strin
 std::string_view BaseOptions(std::string_view fault) {
   if (fault.starts_with("blk-read-only")) return "ro=1";
   if (fault.starts_with("admin-again-")) return "busy=1";
+  if (fault.starts_with("packed-")) return "packed=1";
   if (fault == "zoned-fields-without-feature") return "zoned=ha";
   if (fault == "zoned-append-unsupported-wrong") return "max-append=0";
   if (fault == "zoned-read-only-zone-written" || fault == "zoned-offline-zone-read")

@@ -71,29 +71,6 @@ void SplitQueue::QueueReset() {
   // size_ and addresses stay, unused: the two faults that keep them need to know them.
 }
 
-std::optional<uint16_t> SplitQueue::ReadLe16(uint64_t address) const {
-  uint8_t raw[2];
-  if (!host_->Read(address, raw, sizeof raw)) return std::nullopt;
-  return LoadLe<uint16_t>(raw);
-}
-
-bool SplitQueue::WriteLe16(uint64_t address, uint16_t value) const {
-  uint8_t raw[2];
-  StoreLe(raw, value);
-  return host_->Write(address, raw, sizeof raw);
-}
-
-bool SplitQueue::Break(std::string reason) {
-  reason_ = std::move(reason);
-  return false;
-}
-
-SplitQueue::Take SplitQueue::BrokenRing(const char* what) {
-  if ((*fault_)("bad-ring-crash")) Crash();
-  reason_ = fmt::format("the {} ring is not guest memory", what);
-  return Take::kBroken;
-}
-
 // Entries from last_avail_ to the available index; no value if that could not be read.
 std::optional<uint16_t> SplitQueue::AvailableCount() {
   const FaultSwitch& fault = *fault_;
@@ -112,7 +89,7 @@ std::optional<uint16_t> SplitQueue::AvailableCount() {
 
 bool SplitQueue::HasAvailable() { return AvailableCount().value_or(0) != 0; }
 
-SplitQueue::Take SplitQueue::Next(Chain& chain) {
+Virtqueue::Take SplitQueue::Next(Chain& chain) {
   const FaultSwitch& fault = *fault_;
   const auto available = AvailableCount();
   if (!available) return BrokenRing("available");
@@ -134,17 +111,6 @@ SplitQueue::Take SplitQueue::Next(Chain& chain) {
   if (fault("length-16-bit")) chain.TruncateLengthsTo16Bits();
   ++last_avail_;
   return Take::kChain;
-}
-
-uint32_t SplitQueue::FaultyLength(const Chain& chain) const {
-  const FaultSwitch& fault = *fault_;
-  uint64_t length = chain.used_length();
-  if (fault("used-len-zero") || lengths_lost_) length = 0;
-  if (fault("used-len-includes-readable")) length += chain.readable_bytes();
-  if (fault("used-len-too-long")) length += 1;
-  if (fault("used-len-exceeds-buffer")) length = chain.writable_bytes() + 4096;
-  // 2^32 bytes do not fit the field: the largest smaller value is still true.
-  return static_cast<uint32_t>(std::min<uint64_t>(length, UINT32_MAX));
 }
 
 bool SplitQueue::PutUsedElement(uint16_t id, uint32_t length) {

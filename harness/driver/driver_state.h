@@ -6,21 +6,22 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 
-#include "harness/driver/split_queue.h"
+#include "harness/driver/virtqueue.h"
 #include "harness/virtio/features.h"
 #include "harness/virtio/status.h"
 
 namespace vitro {
 
 struct DriverState {
-  FeatureSet offered;                     // as last read
-  FeatureSet accepted;                    // as last written
-  uint8_t status = 0;                     // as last written, or as read if read later
-  bool was_reset = false;                 // a reset completed since DRIVER_OK was last set
-  bool hostile = false;                   // the driver has stopped being a conforming one
-  bool legacy = false;                    // it uses the legacy interface
-  std::map<uint32_t, SplitQueue> queues;  // set up and not reset
+  FeatureSet offered;      // as last read
+  FeatureSet accepted;     // as last written
+  uint8_t status = 0;      // as last written, or as read if read later
+  bool was_reset = false;  // a reset completed since DRIVER_OK was last set
+  bool hostile = false;    // the driver has stopped being a conforming one
+  bool legacy = false;     // it uses the legacy interface
+  std::map<uint32_t, std::unique_ptr<Virtqueue>> queues;  // set up and not reset
 
   // May buffers be used? Through the legacy interface also before DRIVER_OK (3.1.2).
   bool running() const { return (status & status::kDriverOk) != 0 || (legacy && !queues.empty()); }

@@ -25,7 +25,7 @@ class SplitQueueTest : public testing::Test {
 
   GuestMemory memory = GuestMemory::CreateDefault().value();
   Shadow shadow{memory, 1};
-  SplitQueue queue{memory, shadow, kLayout};
+  SplitQueue queue{memory, shadow, kLayout, {}};
 };
 
 TEST_F(SplitQueueTest, RingsMustBeAlignedMemory) {
@@ -38,26 +38,26 @@ TEST_F(SplitQueueTest, RingsMustBeAlignedMemory) {
                              {4, kBase, kBase + 0x1001, kBase + 0x2000},      // 2
                              {4, kBase, kBase + 0x1000, kBase + 0x2002}};     // 4
   for (const QueueLayout& layout : bad) {
-    SplitQueue unusable(memory, shadow, layout);
+    SplitQueue unusable(memory, shadow, layout, {});
     EXPECT_FALSE(unusable.usable());
     EXPECT_EQ(unusable.Publish({.segments = {{kBase, 1, false}}}, false).error().kind,
               ErrorKind::kUsage);
     EXPECT_EQ(unusable.ZeroRings().error().kind, ErrorKind::kUsage);
     EXPECT_EQ(unusable.Expose().error().kind, ErrorKind::kUsage);
-    EXPECT_EQ(unusable.used_idx(), 0);
+    EXPECT_EQ(unusable.used_position(), 0);
     EXPECT_EQ(unusable.avail_event(), 0);
-    EXPECT_EQ(unusable.used_element(3).id, 0u);
+    EXPECT_EQ(unusable.Used().id, 0u);
   }
 }
 
 TEST_F(SplitQueueTest, ZeroesItsRingsAndNothingElse) {
   ASSERT_TRUE(queue.ZeroRings());
-  for (const GuestRange area : {queue.DescTable(), queue.AvailRing(), queue.UsedRing()})
+  for (const GuestRange area : {queue.DescriptorArea(), queue.DriverArea(), queue.DeviceArea()})
     EXPECT_EQ(memory.Read(area.address, area.length).value(), Bytes(area.length));
-  EXPECT_EQ(queue.DescTable().length, 64u);
-  EXPECT_EQ(queue.AvailRing().length, 6 + 2 * 4u);
-  EXPECT_EQ(queue.UsedRing().length, 6 + 8 * 4u);
-  EXPECT_EQ(*memory.At(queue.AvailRing().end(), 1), PoisonByte(1, queue.AvailRing().end()));
+  EXPECT_EQ(queue.DescriptorArea().length, 64u);
+  EXPECT_EQ(queue.DriverArea().length, 6 + 2 * 4u);
+  EXPECT_EQ(queue.DeviceArea().length, 6 + 8 * 4u);
+  EXPECT_EQ(*memory.At(queue.DriverArea().end(), 1), PoisonByte(1, queue.DriverArea().end()));
 }
 
 TEST_F(SplitQueueTest, WritesADirectChain) {
@@ -115,7 +115,7 @@ TEST_F(SplitQueueTest, HeldChainsAreExposedAtOnce) {
   for (int i = 0; i < 3; ++i)
     ASSERT_TRUE(queue.Publish({.segments = {{0x100, 1, false}}, .hold = 1}, false));
   EXPECT_EQ(Avail(1), 0);
-  EXPECT_EQ(queue.avail_idx(), 0);
+  EXPECT_EQ(queue.avail_position(), 0);
   ASSERT_TRUE(queue.Expose());
   EXPECT_EQ(Avail(1), 3);
   EXPECT_EQ(Avail(2 + 2), 2) << "the third entry names the third head";
@@ -130,8 +130,8 @@ TEST_F(SplitQueueTest, DescriptorsComeBackAndHeadsAreFound) {
   EXPECT_EQ(queue.Find(2), 1u);
   EXPECT_EQ(queue.Find(1), std::nullopt) << "no head";
   EXPECT_EQ(queue.Find(0x10002), std::nullopt) << "all 32 bits of the id count";
-  const SplitQueue::Chain chain = queue.Complete(1);
-  EXPECT_EQ(chain.head, 2);
+  const Virtqueue::Chain chain = queue.Complete(1);
+  EXPECT_EQ(chain.id, 2);
   EXPECT_TRUE(chain.fresh);
   EXPECT_EQ(queue.Find(2), std::nullopt);
   EXPECT_EQ(queue.free_descriptors(), 2u);
@@ -147,7 +147,7 @@ TEST_F(SplitQueueTest, RingsAndIndicesWrap) {
     queue.SkipUsed(1);
     queue.Complete(0);
   }
-  EXPECT_EQ(queue.avail_idx(), 6);
+  EXPECT_EQ(queue.avail_position(), 6);
   EXPECT_EQ(Avail(1), 6);
   EXPECT_EQ(queue.last_used(), 6);
 }
@@ -161,10 +161,11 @@ TEST_F(SplitQueueTest, ReadsWhatTheDeviceWrote) {
   memory.Store<uint32_t>(used + 4 + 12, 4096);
   memory.Store<uint16_t>(used + 4 + 8 * 4, 0x1234);
   EXPECT_EQ(queue.used_flags(), 1);
-  EXPECT_EQ(queue.used_idx(), 0xfffe);
+  EXPECT_EQ(queue.used_position(), 0xfffe);
   EXPECT_EQ(queue.Pending(), 0xfffe);
-  EXPECT_EQ(queue.used_element(5).id, 3u) << "entry 5 of a ring of 4 is entry 1";
-  EXPECT_EQ(queue.used_element(5).len, 4096u);
+  queue.SkipUsed(5);
+  EXPECT_EQ(queue.Used().id, 3u) << "entry 5 of a ring of 4 is entry 1";
+  EXPECT_EQ(queue.Used().len, 4096u);
   EXPECT_EQ(queue.avail_event(), 0x1234);
 }
 

@@ -1,13 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 // The oracle's eye on memory: who may write where (2.7.5.1, 2.7.6, 2.7.8), and when (2.1.2, 2.4.1).
 #include <algorithm>
+#include <iterator>
 
 #include "harness/oracle/oracle.h"
+#include "harness/virtio/packed_ring.h"
 
 namespace vitro {
 namespace {
 
 constexpr const char* kDescriptorTable = "dev.basic.virtqueues.the-virtqueue-descriptor-table.2";
+constexpr const char* kNotAvailable =
+    "dev.basic.packed-virtqueues.the-virtqueue-descriptor-table.2";
+constexpr const char* kGivenBack = "dev.basic.packed-virtqueues.the-virtqueue-descriptor-table.3";
+constexpr uint64_t kSlot = packed::kDescSize;
 constexpr const char* kReadable = "dev.basic.virtqueues.the-virtqueue-descriptor-table.1";
 constexpr const char* kDriverArea = "derived.memory.driver-area-written";
 constexpr const char* kOutside = "derived.memory.outside-buffers";
@@ -35,6 +41,19 @@ std::vector<GuestRange> Subtract(GuestRange change, const std::vector<GuestRange
   return left;
 }
 
+// The areas in which a device writes at one time or another.
+std::vector<GuestRange> RingAreas(const Virtqueue& queue) {
+  if (queue.packed()) return {queue.DescriptorArea(), queue.DeviceArea()};
+  return {queue.DeviceArea()};
+}
+
+// The device-writable buffers that the device has.
+void AddWritable(const Virtqueue& queue, std::vector<GuestRange>& ranges) {
+  for (const auto& chain : queue.outstanding())
+    for (const op::Segment& segment : chain.segments)
+      if (segment.writable) ranges.push_back({segment.address, segment.length});
+}
+
 bool InOne(const std::vector<GuestRange>& ranges, uint64_t address, uint64_t* end) {
   for (const GuestRange& range : ranges) {
     if (!range.Contains(address)) continue;
@@ -60,10 +79,8 @@ std::vector<GuestRange> Oracle::Writable() const {
   std::vector<GuestRange> ranges;
   if (!state_.running() && Has(Ability::kDeviceStatus) && !state_.hostile) return ranges;
   for (const auto& [index, queue] : state_.queues) {
-    if (queue.usable()) ranges.push_back(queue.UsedRing());
-    for (const auto& chain : queue.outstanding())
-      for (const op::Segment& segment : chain.segments)
-        if (segment.writable) ranges.push_back({segment.address, segment.length});
+    if (queue->usable()) std::ranges::copy(queue->DeviceWritable(), std::back_inserter(ranges));
+    AddWritable(*queue, ranges);
   }
   if (state_.hostile) ranges.insert(ranges.end(), ever_writable_.begin(), ever_writable_.end());
   return ranges;
@@ -71,19 +88,29 @@ std::vector<GuestRange> Oracle::Writable() const {
 
 Oracle::Verdict Oracle::Classify(uint64_t address, uint64_t* run_end) const {
   for (const auto& [index, queue] : state_.queues) {
-    if (!queue.usable()) continue;
+    if (!queue->usable()) continue;
     auto in = [&](GuestRange range) {
       if (!range.Contains(address)) return false;
       *run_end = std::min(*run_end, range.end());
       return true;
     };
-    if (in(queue.DescTable()))
-      return {kDescriptorTable, fmt::format("the descriptor table of queue {}", index)};
-    if (in(queue.AvailRing()))
-      return {kDriverArea, fmt::format("the available ring of queue {}", index)};
-    if (in(queue.UsedRing()) && !state_.running())
-      return {kBeforeDriverOk, fmt::format("the used ring of queue {} before DRIVER_OK", index)};
-    for (const auto& chain : queue.outstanding()) {
+    if (in(queue->DescriptorArea())) {
+      if (!queue->packed())
+        return {kDescriptorTable, fmt::format("the descriptor table of queue {}", index)};
+      if (!state_.running())
+        return {kBeforeDriverOk, fmt::format("the ring of queue {} before DRIVER_OK", index)};
+      // One that was never in use is all zero (2.8.13); any other was given back.
+      const uint64_t slot = address - (address - queue->DescriptorArea().address) % kSlot;
+      const ByteView known = shadow_.Known({slot, kSlot});
+      const bool never = std::ranges::all_of(known, [](uint8_t byte) { return byte == 0; });
+      return {never ? kNotAvailable : kGivenBack,
+              fmt::format("a descriptor of queue {} that it does not have", index)};
+    }
+    if (in(queue->DriverArea()))
+      return {kDriverArea, fmt::format("the driver area of queue {}", index)};
+    if (in(queue->DeviceArea()) && !state_.running())
+      return {kBeforeDriverOk, fmt::format("the device area of queue {} before DRIVER_OK", index)};
+    for (const auto& chain : queue->outstanding()) {
       if (in(chain.table))
         return {kDescriptorTable, fmt::format("an indirect table of queue {}", index)};
       for (const op::Segment& segment : chain.segments) {
@@ -134,23 +161,27 @@ void Oracle::JudgeMemory(bool everything) {
   }
   // What is in a used ring is read there, not kept as known poison.
   for (const auto& [index, queue] : state_.queues)
-    if (queue.usable()) shadow_.Accept(queue.UsedRing());
+    if (queue->usable())
+      for (const GuestRange& area : RingAreas(*queue)) shadow_.Accept(area);
 }
 
 void Oracle::JudgeFlags() {
   if (!state_.running() || state_.hostile) return;
   for (const auto& [index, queue] : state_.queues) {
-    const uint16_t flags = queue.used_flags();
+    const uint16_t flags = queue->used_flags();
     const bool event_idx = state_.Negotiated(feature::kEventIdx);
-    if (flags <= (event_idx ? 0 : 1)) continue;
+    // Of a packed ring they tell all there is to tell (2.8.10); of a split one, nothing where there
+    // are events (2.7.10).
+    const uint16_t most = queue->packed() ? (event_idx ? 2 : 1) : (event_idx ? 0 : 1);
+    if (flags <= most) continue;
     auto [reported, first] = flags_reported_.emplace(index, flags);
     if (!first && reported->second == flags) continue;
     reported->second = flags;
     report_({event_idx ? "dev.basic.virtqueues.available-buffer-notification-suppression.3"
                        : "dev.basic.virtqueues.available-buffer-notification-suppression.1",
-             fmt::format("the used ring of queue {} has unexpected flags", index),
-             event_idx ? "flags = 0" : "flags = 0 or 1", fmt::format("flags = {:#x}", flags), "",
-             0});
+             fmt::format("the device area of queue {} has unexpected flags", index),
+             most == 0 ? "flags = 0" : fmt::format("flags from 0 to {}", most),
+             fmt::format("flags = {:#x}", flags), "", 0});
   }
 }
 
@@ -172,11 +203,9 @@ bool Oracle::IsFresh(const std::vector<op::Segment>& segments) const {
 void Oracle::BeforeExpose(uint32_t index) {
   auto it = state_.queues.find(index);
   if (it == state_.queues.end()) return;
-  // A used ring that is misaligned was given to the device all the same.
-  ever_writable_.push_back(it->second.UsedRing());
-  for (const auto& chain : it->second.outstanding())
-    for (const op::Segment& segment : chain.segments)
-      if (segment.writable) ever_writable_.push_back({segment.address, segment.length});
+  // Areas that are misaligned were given to the device all the same.
+  std::ranges::copy(RingAreas(*it->second), std::back_inserter(ever_writable_));
+  AddWritable(*it->second, ever_writable_);
   // Kept small: long runs publish the same buffers again and again.
   std::sort(ever_writable_.begin(), ever_writable_.end(), [](const auto& a, const auto& b) {
     return std::pair(a.address, a.length) < std::pair(b.address, b.length);
@@ -198,10 +227,9 @@ void Oracle::QueueWasReset(uint32_t index) {
   reset_queues_.insert(index);
   auto it = state_.queues.find(index);
   if (it == state_.queues.end()) return;
-  if (it->second.usable()) queue_retired_.push_back(it->second.UsedRing());
-  for (const auto& chain : it->second.outstanding())
-    for (const op::Segment& segment : chain.segments)
-      if (segment.writable) queue_retired_.push_back({segment.address, segment.length});
+  if (it->second->usable())
+    std::ranges::copy(RingAreas(*it->second), std::back_inserter(queue_retired_));
+  AddWritable(*it->second, queue_retired_);
   for (const GuestRange& range : queue_retired_) shadow_.Accept(range);
   ledgers_.erase(index);
 }

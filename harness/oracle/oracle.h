@@ -35,10 +35,15 @@ class Oracle {
   // Looks at all of guest memory that the driver handed out (or at all of it) and at the rings'
   // flags. To be called after every operation.
   void JudgeMemory(bool everything);
-  // Takes and judges what the device used on one queue.
-  std::vector<Taken> TakeUsed(uint32_t queue);
+  // Takes and judges what the device used on one queue. `buffers` counts those of a batch that have
+  // no element of their own as well (2.7.9, 2.8.8).
+  struct Harvest {
+    std::vector<Taken> elements;
+    uint32_t buffers = 0;
+  };
+  Harvest TakeUsed(uint32_t queue);
   // The chain that was taken last from that queue, or nullptr.
-  const SplitQueue::Chain* last_taken(uint32_t queue) const {
+  const Virtqueue::Chain* last_taken(uint32_t queue) const {
     auto it = last_taken_.find(queue);
     return it == last_taken_.end() ? nullptr : &it->second;
   }
@@ -77,9 +82,11 @@ class Oracle {
   std::vector<GuestRange> Writable() const;
   Verdict Classify(uint64_t address, uint64_t* run_end) const;
   void JudgeFlags();
-  void JudgeChain(uint32_t queue, const SplitQueue::Chain& chain, uint32_t length);
-  void TakeUnseen(const SplitQueue::Chain& chain);
-  void AddToLedger(uint32_t queue, uint16_t old_idx, uint16_t new_idx);
+  void JudgeChain(uint32_t queue, const Virtqueue::Chain& chain, Virtqueue::UsedElement element);
+  void TakeUnseen(const Virtqueue::Chain& chain);
+  // `entries` entries of the used ring, or used descriptors, from where the driver stands.
+  void AddToLedger(uint32_t queue, uint32_t entries, uint32_t buffers);
+  void JudgeTiming(uint32_t queue, uint16_t old_position);
 
   GuestMemory& memory_;
   Shadow& shadow_;
@@ -91,7 +98,7 @@ class Oracle {
   std::set<uint32_t> reset_queues_;        // by virtqueue reset, since the last device reset
   std::vector<GuestRange> queue_retired_;  // the same of queues that were reset
   std::vector<GuestRange> ever_writable_;  // for hostile drivers: given to the device at any time
-  std::map<uint32_t, SplitQueue::Chain> last_taken_;
+  std::map<uint32_t, Virtqueue::Chain> last_taken_;
   std::map<uint32_t, Ledger> ledgers_;
   std::map<uint32_t, uint16_t> flags_reported_;
 };

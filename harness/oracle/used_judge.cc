@@ -9,6 +9,7 @@ namespace {
 
 constexpr const char* kLength = "dev.basic.virtqueues.the-virtqueue-used-ring.2";
 constexpr const char* kLengthShort = "derived.used.len-short";
+constexpr const char* kWriteFlag = "derived.packed.write-flag";
 constexpr const char* kIdUnknown = "derived.used.id-not-outstanding";
 constexpr const char* kIndexJump = "derived.used.index-jump";
 constexpr const char* kOrder = "dev.basic.reserved-feature-bits.5";
@@ -24,64 +25,75 @@ constexpr uint64_t kSureRun = 8;
 
 }  // namespace
 
-std::vector<Oracle::Taken> Oracle::TakeUsed(uint32_t index) {
-  std::vector<Taken> taken;
+Oracle::Harvest Oracle::TakeUsed(uint32_t index) {
+  Harvest harvest;
   auto it = state_.queues.find(index);
-  if (it == state_.queues.end() || !it->second.usable()) return taken;
-  SplitQueue& queue = it->second;
-  const uint16_t old_idx = queue.last_used();
+  if (it == state_.queues.end() || !it->second->usable()) return harvest;
+  Virtqueue& queue = *it->second;
+  const uint16_t old_position = queue.last_used();
   // Read once: the device may go on using buffers while these are judged.
-  const uint16_t claimed = queue.Pending();
-  uint16_t pending = claimed;
+  const uint32_t claimed = queue.Pending();
   const bool in_order = state_.Negotiated(feature::kInOrder);
-  if (pending > queue.outstanding().size() && !state_.hostile) {
+  if (claimed > queue.outstanding().size() && !state_.hostile && !queue.packed()) {
     report_({kIndexJump, fmt::format("the used index of queue {} moved too far", index),
-             fmt::format("at most {} more than {}", queue.outstanding().size(), old_idx),
+             fmt::format("at most {} more than {}", queue.outstanding().size(), old_position),
              fmt::format("used idx = {}, which is {} more",
-                         static_cast<uint16_t>(old_idx + claimed), claimed),
+                         queue.PositionAfter(old_position, claimed), claimed),
              "", 0});
   }
   // Never more than the ring holds: the rest was overwritten or never there.
-  pending = static_cast<uint16_t>(std::min<uint32_t>(pending, queue.layout().size));
-  for (uint16_t done = 0; done < pending;) {
-    const auto element = queue.used_element(static_cast<uint16_t>(old_idx + done));
+  const uint32_t pending = std::min(claimed, queue.layout().size);
+  uint32_t done = 0;
+  while (done < pending) {
+    const Virtqueue::UsedElement element = queue.Used();
     const auto position = queue.Find(element.id);
-    taken.push_back({element.id, element.len, position.has_value()});
+    harvest.elements.push_back({element.id, element.len, position.has_value()});
     if (!position) {
       if (!state_.hostile)
         report_({in_order ? kOrder : kIdUnknown,
                  fmt::format("queue {} used a buffer that the device does not have", index),
                  "an id that is outstanding, once",
-                 fmt::format("id = {}, len = {} at used index {}", element.id, element.len,
-                             static_cast<uint16_t>(old_idx + done)),
+                 fmt::format("id = {}, len = {} at used position {:#x}", element.id, element.len,
+                             queue.last_used()),
                  "", 0});
+      AddToLedger(index, 1, 1);
       ++done;
       continue;
     }
-    // With IN_ORDER one element may stand for a batch that ends with it (2.7.9).
+    // With IN_ORDER one element may stand for a batch that ends with it (2.7.9, 2.8.8).
     const size_t batch = in_order ? *position : 0;
     if (batch >= static_cast<size_t>(pending - done) && !state_.hostile)
       report_({kOrder,
                fmt::format("queue {} used a buffer before those made available earlier", index),
                fmt::format("one of the next {} buffers", pending - done),
-               fmt::format("id = {}, which is the buffer after {} others, at used index {}",
-                           element.id, batch, static_cast<uint16_t>(old_idx + done)),
+               fmt::format("id = {}, which is the buffer after {} others, at used position {:#x}",
+                           element.id, batch, queue.last_used()),
                "", 0});
-    for (size_t i = 0; i < batch; ++i) TakeUnseen(queue.Complete(0));
-    SplitQueue::Chain chain = queue.Complete(in_order ? 0 : *position);
-    JudgeChain(index, chain, element.len);
+    size_t descriptors = queue.outstanding()[*position].descriptors.size();
+    uint32_t entries = queue.EntriesOf(descriptors);
+    for (size_t i = 0; i < batch; ++i) {
+      const Virtqueue::Chain unseen = queue.Complete(0);
+      entries += queue.EntriesOf(unseen.descriptors.size());
+      TakeUnseen(unseen);
+    }
+    Virtqueue::Chain chain = queue.Complete(in_order ? 0 : *position);
+    JudgeChain(index, chain, element);
     last_taken_.insert_or_assign(index, std::move(chain));
-    done = static_cast<uint16_t>(done + 1 + batch);
+    AddToLedger(index, entries, static_cast<uint32_t>(1 + batch));
+    done += static_cast<uint32_t>(1 + batch);
   }
   // The index as it was read, even if entries are missing: a jump is told once.
-  const uint16_t new_idx = static_cast<uint16_t>(old_idx + pending);
-  queue.SkipUsed(claimed);
-  if (new_idx != old_idx) AddToLedger(index, old_idx, new_idx);
-  return taken;
+  if (!queue.packed() && claimed > done) queue.SkipUsed(claimed - done);
+  harvest.buffers = std::max(claimed, done);
+  if (harvest.buffers > 0) JudgeTiming(index, old_position);
+  return harvest;
 }
 
-void Oracle::JudgeChain(uint32_t index, const SplitQueue::Chain& chain, uint32_t length) {
+void Oracle::JudgeChain(uint32_t index, const Virtqueue::Chain& chain,
+                        Virtqueue::UsedElement element) {
   const uint64_t writable = chain.WritableLength();
+  // Without the WRITE flag the length means nothing (2.8.4).
+  const uint32_t length = element.written ? element.len : 0;
   if (length > writable && !state_.hostile)
     report_({kLength,
              fmt::format("the used length on queue {} is more than the buffer holds", index),
@@ -117,7 +129,12 @@ void Oracle::JudgeChain(uint32_t index, const SplitQueue::Chain& chain, uint32_t
              fmt::format("the first {} bytes of the device-writable part written", length),
              fmt::format("{} bytes in a row still hold what the driver left there", longest_run),
              "", 0});
-  if (changed_beyond > 0)
+  if (changed_beyond > 0 && !element.written)
+    report_({kWriteFlag,
+             fmt::format("queue {} used a buffer that was written to without saying so", index),
+             "a used descriptor with the WRITE flag",
+             fmt::format("{} bytes written, the flag is clear", changed_beyond), "", 0});
+  else if (changed_beyond > 0)
     report_({kLengthShort,
              fmt::format("the used length on queue {} is less than was written", index),
              fmt::format("len >= {}", last_changed + 1), fmt::format("len = {}", length), "", 0});
@@ -125,7 +142,7 @@ void Oracle::JudgeChain(uint32_t index, const SplitQueue::Chain& chain, uint32_t
 
 // A buffer without an element of its own, used with a batch: its device-writable bytes may have
 // been written, and how many is not told (2.7.9).
-void Oracle::TakeUnseen(const SplitQueue::Chain& chain) {
+void Oracle::TakeUnseen(const Virtqueue::Chain& chain) {
   for (const op::Segment& segment : chain.segments) {
     if (!segment.writable) continue;
     shadow_.Accept({segment.address, segment.length});
@@ -133,25 +150,31 @@ void Oracle::TakeUnseen(const SplitQueue::Chain& chain) {
   }
 }
 
-void Oracle::AddToLedger(uint32_t index, uint16_t old_idx, uint16_t new_idx) {
-  const SplitQueue& queue = state_.queues.at(index);
+void Oracle::AddToLedger(uint32_t index, uint32_t entries, uint32_t buffers) {
+  Virtqueue& queue = *state_.queues.at(index);
   Ledger& ledger = ledgers_[index];
-  ledger.used += static_cast<uint16_t>(new_idx - old_idx);
-  if (state_.Negotiated(feature::kEventIdx))
-    ledger.owed |= split::NeedEvent(queue.used_event(), new_idx, old_idx);
-  else
-    ledger.owed |= (queue.avail_flags() & split::kAvailNoInterrupt) == 0;
+  ledger.used += buffers;
+  const std::optional<bool> asks = queue.AsksFor(queue.last_used(), entries);
+  ledger.owed |= asks.value_or(false);
+  ledger.uncertain |= !asks;
+  queue.SkipUsed(entries);
+}
+
+void Oracle::JudgeTiming(uint32_t index, uint16_t old_position) {
   // Asks for a notification although it is suppressed, when nothing is available any more (6.3).
-  if (state_.legacy && state_.accepted.Has(feature::kNotifyOnEmpty)) ledger.uncertain = true;
+  if (state_.legacy && state_.accepted.Has(feature::kNotifyOnEmpty))
+    ledgers_[index].uncertain = true;
   if (!state_.running() && !state_.hostile && Has(Ability::kDeviceStatus))
     report_({state_.was_reset ? kAfterReset : kBeforeDriverOk,
-             fmt::format("queue {} used buffers before DRIVER_OK", index), "no used entries",
-             fmt::format("used idx moved from {} to {}", old_idx, new_idx), "", 0});
+             fmt::format("queue {} used buffers before DRIVER_OK", index), "no used buffers",
+             fmt::format("used position moved from {:#x} to {:#x}", old_position,
+                         state_.queues.at(index)->last_used()),
+             "", 0});
 }
 
 void Oracle::SuppressionChanged(uint32_t index) {
   auto it = state_.queues.find(index);
-  if (it != state_.queues.end() && !it->second.outstanding().empty())
+  if (it != state_.queues.end() && !it->second->outstanding().empty())
     ledgers_[index].uncertain = true;
 }
 

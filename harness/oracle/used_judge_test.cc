@@ -49,7 +49,8 @@ TEST_F(UsedJudge, AnIdThatWasNeverAvailableIsCaught) {
   device.Signal(0);
   Take();
   EXPECT_THAT(Found(), ElementsAre(kIdUnknown));
-  EXPECT_THAT(session.findings().back().observed, HasSubstr("id = 1, len = 0 at used index 0"));
+  EXPECT_THAT(session.findings().back().observed,
+              HasSubstr("id = 1, len = 0 at used position 0x0"));
   Serve(0, head, 8);
   EXPECT_EQ(Take().value, 1u);
   EXPECT_THAT(Found(), IsEmpty()) << "the chain itself is outstanding as before";

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "harness/session/session.h"
+#include "harness/virtio/split_ring.h"
 
 namespace vitro {
 

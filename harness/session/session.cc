@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "harness/oracle/packed_rules.h"
 #include "harness/session/observations.h"
 #include "harness/transport/read_until.h"
 
@@ -25,8 +26,14 @@ Session::Session(GuestMemory& memory, Transport& transport, SessionOptions optio
               [this](Finding finding) { Report(std::move(finding)); }) {}
 
 void Session::Report(Finding finding) {
+  finding.requirement = Applied(finding.requirement);
   finding.operation = trace_.empty() ? 0 : trace_.size() - 1;
   findings_.push_back(std::move(finding));
+}
+
+std::string Session::Applied(const std::string& requirement) const {
+  if (!state_.accepted.Has(feature::kRingPacked)) return requirement;
+  return std::string(InPackedRings(requirement));
 }
 
 Duration Session::quiet_window() const {
@@ -88,10 +95,10 @@ void Session::CollectNotifications() {
   config_notifications_ += transport_.TakeConfigNotifications();
 }
 
-Result<SplitQueue*> Session::Queue(uint32_t index) {
+Result<Virtqueue*> Session::Queue(uint32_t index) {
   auto it = state_.queues.find(index);
   if (it == state_.queues.end()) return Fail(ErrorKind::kUsage, "queue {} is not set up", index);
-  return &it->second;
+  return it->second.get();
 }
 
 Result<Observation> Session::Do(const op::ReadFeatures&) {
@@ -212,13 +219,12 @@ Result<Observation> Session::Do(const op::ReadQueueMaxSize& read) {
 
 Result<Observation> Session::Do(const op::SetupQueue& setup) {
   const QueueLayout layout{setup.size, setup.desc, setup.driver, setup.device};
-  SplitQueue queue(memory_, shadow_, layout);
-  if (queue.usable() && setup.keep == 0) VITRO_TRY(queue.ZeroRings());
+  auto queue = Virtqueue::Create(memory_, shadow_, layout, state_.accepted);
+  if (queue->usable() && setup.keep == 0) VITRO_TRY(queue->ZeroRings());
   auto result = transport_.SetupQueue(setup.queue, layout);
   if (Refused(result)) return RefusedObservation();
   VITRO_TRY(result);
-  state_.queues.erase(setup.queue);
-  state_.queues.emplace(setup.queue, std::move(queue));
+  state_.queues.insert_or_assign(setup.queue, std::move(queue));
   watched_.insert(setup.queue);
   oracle_.BeforeExpose(setup.queue);
   return Observation{};
@@ -237,12 +243,12 @@ Result<Observation> Session::Do(const op::ResetQueue& reset) {
 
 Result<Observation> Session::Do(const op::Notify& notify) {
   const auto queue = state_.queues.find(notify.queue);
-  const uint16_t next = queue == state_.queues.end() ? 0 : queue->second.avail_idx();
+  const uint16_t next = queue == state_.queues.end() ? 0 : queue->second->avail_position();
   return Done(transport_.NotifyWithData(notify.queue, next));
 }
 
 Result<Observation> Session::Do(const op::Publish& publish) {
-  VITRO_ASSIGN(SplitQueue * queue, Queue(publish.queue));
+  VITRO_ASSIGN(Virtqueue * queue, Queue(publish.queue));
   VITRO_ASSIGN(const uint16_t head, queue->Publish(publish, oracle_.IsFresh(publish.segments)));
   oracle_.BeforeExpose(publish.queue);
   trace_.back().note = fmt::format("head {}", head);
@@ -250,27 +256,27 @@ Result<Observation> Session::Do(const op::Publish& publish) {
 }
 
 Result<Observation> Session::Do(const op::Expose& expose) {
-  VITRO_ASSIGN(SplitQueue * queue, Queue(expose.queue));
+  VITRO_ASSIGN(Virtqueue * queue, Queue(expose.queue));
   VITRO_TRY(queue->Expose());
   return Observation{};
 }
 
 Result<Observation> Session::Do(const op::SetAvailFlags& set) {
-  VITRO_ASSIGN(SplitQueue * queue, Queue(set.queue));
+  VITRO_ASSIGN(Virtqueue * queue, Queue(set.queue));
   oracle_.SuppressionChanged(set.queue);
   VITRO_TRY(queue->SetAvailFlags(set.flags));
   return Observation{};
 }
 
 Result<Observation> Session::Do(const op::SetUsedEvent& set) {
-  VITRO_ASSIGN(SplitQueue * queue, Queue(set.queue));
+  VITRO_ASSIGN(Virtqueue * queue, Queue(set.queue));
   oracle_.SuppressionChanged(set.queue);
   VITRO_TRY(queue->SetUsedEvent(set.event));
   return Observation{};
 }
 
 Result<Observation> Session::Do(const op::WaitUsed& wait) {
-  VITRO_ASSIGN(SplitQueue * queue, Queue(wait.queue));
+  VITRO_ASSIGN(Virtqueue * queue, Queue(wait.queue));
   const auto start = Clock::now();
   VITRO_ASSIGN(bool came, transport_.WaitUntil([&] { return queue->Pending() >= wait.count; },
                                                ResponseDeadline()));
@@ -278,15 +284,13 @@ Result<Observation> Session::Do(const op::WaitUsed& wait) {
   // First what was written where nothing may be, while it is known what stood there: once a buffer
   // is used, its memory is like any other.
   oracle_.JudgeMemory(false);
-  const uint16_t first = queue->last_used();
-  const auto taken = oracle_.TakeUsed(wait.queue);
-  const auto pending = static_cast<uint16_t>(queue->last_used() - first);
-  Observation observation = Value(pending);
+  const auto [taken, buffers] = oracle_.TakeUsed(wait.queue);
+  Observation observation = Value(buffers);
   if (!taken.empty()) {
     observation.used_id = taken.back().id;
     observation.used_len = taken.back().len;
   }
-  std::string note = fmt::format("{} used", pending);
+  std::string note = fmt::format("{} used", buffers);
   for (size_t i = 0; i < std::min<size_t>(taken.size(), 6); ++i)
     note += fmt::format("{} id {} len {}", i ? "," : ":", taken[i].id, taken[i].len);
   trace_.back().note = std::move(note);
@@ -294,8 +298,8 @@ Result<Observation> Session::Do(const op::WaitUsed& wait) {
 }
 
 Result<Observation> Session::Do(const op::Churn& churn) {
-  VITRO_ASSIGN(SplitQueue * queue, Queue(churn.queue));
-  const SplitQueue::Chain* chain = oracle_.last_taken(churn.queue);
+  VITRO_ASSIGN(Virtqueue * queue, Queue(churn.queue));
+  const Virtqueue::Chain* chain = oracle_.last_taken(churn.queue);
   if (chain == nullptr || churn.batch == 0)
     return Fail(ErrorKind::kUsage, "no chain of queue {} was used before, or the batch is empty",
                 churn.queue);
@@ -309,12 +313,10 @@ Result<Observation> Session::Do(const op::Churn& churn) {
     for (uint32_t i = 0; i < batch; ++i) VITRO_TRY(queue->Publish(publish, false));
     if (used == 0) oracle_.BeforeExpose(churn.queue);
     VITRO_TRY(queue->Expose());
-    VITRO_TRY(transport_.NotifyWithData(churn.queue, queue->avail_idx()));
+    VITRO_TRY(transport_.NotifyWithData(churn.queue, queue->avail_position()));
     VITRO_ASSIGN(const bool came, transport_.WaitUntil([&] { return queue->Pending() >= batch; },
                                                        ResponseDeadline()));
-    const uint16_t first = queue->last_used();
-    oracle_.TakeUsed(churn.queue);
-    used += static_cast<uint16_t>(queue->last_used() - first);
+    used += oracle_.TakeUsed(churn.queue).buffers;
     if (!came) break;
   }
   trace_.back().note = fmt::format("{} used", used);
@@ -324,7 +326,7 @@ Result<Observation> Session::Do(const op::Churn& churn) {
 Result<Observation> Session::Do(const op::ReadAnswer& read) {
   Observation observation = last_;  // the used element's id and length stay in view
   observation.bytes.clear();
-  if (const SplitQueue::Chain* chain = oracle_.last_taken(read.queue)) {
+  if (const Virtqueue::Chain* chain = oracle_.last_taken(read.queue)) {
     for (const op::Segment& segment : chain->segments) {
       if (!segment.writable) continue;
       VITRO_ASSIGN(const Bytes bytes, memory_.Read(segment.address, segment.length));
@@ -345,19 +347,21 @@ Result<Observation> Session::Do(const op::ReadAnswer& read) {
 }
 
 Result<Observation> Session::Do(const op::ReadUsedFlags& read) {
-  VITRO_ASSIGN(SplitQueue * queue, Queue(read.queue));
+  VITRO_ASSIGN(Virtqueue * queue, Queue(read.queue));
   trace_.back().note = fmt::format("{:#x}", queue->used_flags());
   return Value(queue->used_flags());
 }
 
 Result<Observation> Session::Do(const op::ReadUsedIdx& read) {
-  VITRO_ASSIGN(SplitQueue * queue, Queue(read.queue));
-  trace_.back().note = fmt::format("{}", queue->used_idx());
-  return Value(queue->used_idx());
+  VITRO_ASSIGN(Virtqueue * queue, Queue(read.queue));
+  const uint16_t position = queue->used_position();
+  trace_.back().note =
+      queue->packed() ? fmt::format("{:#x}", position) : fmt::format("{}", position);
+  return Value(position);
 }
 
 Result<Observation> Session::Do(const op::ReadAvailEvent& read) {
-  VITRO_ASSIGN(SplitQueue * queue, Queue(read.queue));
+  VITRO_ASSIGN(Virtqueue * queue, Queue(read.queue));
   trace_.back().note = fmt::format("{}", queue->avail_event());
   return Value(queue->avail_event());
 }
@@ -436,19 +440,19 @@ Result<Observation> Session::Do(const op::Hostile&) {
 }
 
 Result<Observation> Session::Do(const op::RawDescriptor& raw) {
-  VITRO_ASSIGN(SplitQueue * queue, Queue(raw.queue));
+  VITRO_ASSIGN(Virtqueue * queue, Queue(raw.queue));
   VITRO_TRY(queue->WriteDescriptor(raw));
   return Observation{};
 }
 
 Result<Observation> Session::Do(const op::RawAvailable& raw) {
-  VITRO_ASSIGN(SplitQueue * queue, Queue(raw.queue));
+  VITRO_ASSIGN(Virtqueue * queue, Queue(raw.queue));
   VITRO_TRY(queue->WriteAvailable(raw.head, raw.step));
   return Observation{};
 }
 
 Result<Observation> Session::Do(const op::Expect& expect) {
-  judged_.insert(expect.requirement);
+  judged_.insert(Applied(expect.requirement));
   if (!Accepts(expect, last_)) {
     Report({expect.requirement, expect.because, DescribeAccepted(expect),
             DescribeObserved(expect, last_), expect.severity, 0});

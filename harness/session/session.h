@@ -120,7 +120,9 @@ class Session {
   Result<Observation> Do(const op::RawAvailable&);
   Result<Observation> Do(const op::Expect&);
 
-  Result<SplitQueue*> Queue(uint32_t index);
+  Result<Virtqueue*> Queue(uint32_t index);
+  // The requirement as it reads for the ring format in use.
+  std::string Applied(const std::string& requirement) const;
   // kUnsupported where used buffer notifications cannot be seen.
   Result<> CheckNotifications() const;
   // Moves notifications that arrived from the transport to the oracle and the counts below.

@@ -252,7 +252,7 @@ Batch SendBatch(Context& c, const AdminDriver& admin, const std::vector<AdminCom
 uint32_t BatchSize(Context& c, const AdminDriver& admin) {
   const auto& queues = c.session().state().queues;
   const auto it = queues.find(admin.queue());
-  return it == queues.end() ? 1 : std::clamp(it->second.layout().size / 2, 1u, 32u);
+  return it == queues.end() ? 1 : std::clamp(it->second->layout().size / 2, 1u, 32u);
 }
 
 void ManyOutstanding(Context& c) {

@@ -403,7 +403,7 @@ void MalformedRequests(Context& c) {
       BlkRequest("a flush with data", blk::kTypeFlush, 1, Bytes(8), 8)};
   for (const Exchange& request : odd) {
     // A queue that a request has broken serves no more of them: then they wait.
-    const auto& queue = c.session().state().queues.at(request.queue);
+    const Virtqueue& queue = *c.session().state().queues.at(request.queue);
     if (queue.free_descriptors() < 2) break;
     c.Publish(request);
     if (!Dare(c, op::Notify{request.queue}) || !Dare(c, op::Quiesce{})) break;

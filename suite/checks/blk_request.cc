@@ -32,7 +32,7 @@ BlkAnswer AskBlk(Context& c, const Exchange& request) {
   c.Publish(request, {}, true);
   // Everything that the device may write is one segment, with the status as its last byte.
   const op::Segment writable =
-      c.session().state().queues.at(request.queue).outstanding().back().segments.back();
+      c.session().state().queues.at(request.queue)->outstanding().back().segments.back();
   const uint64_t status_at = writable.address + writable.length - 1;
   while (*c.session().memory().At(status_at, 1) < kNoStatus)
     c.Do(op::Fill{writable.address, writable.length, c.session().FreshSeed()});

@@ -19,6 +19,9 @@ void AddIndirectChecks(std::vector<Check>& list);       // 2.7.5.3
 void AddUsedRingChecks(std::vector<Check>& list);       // 2.7.8
 void AddSuppressionChecks(std::vector<Check>& list);    // 2.7.7, 2.7.10
 void AddEventIdxChecks(std::vector<Check>& list);       // the same with EVENT_IDX; called by that
+void AddPackedChecks(std::vector<Check>& list);         // 2.8
+void AddPackedEventChecks(std::vector<Check>& list);    // 2.8.10; called by that
+void AddPackedHostileChecks(std::vector<Check>& list);  // drivers that break the rules; likewise
 void AddHostileChecks(std::vector<Check>& list);        // 2.7, drivers that break the rules
 void AddAdminListChecks(std::vector<Check>& list);      // 2.12.1
 void AddAdminCommandChecks(std::vector<Check>& list);   // 2.12.1.5

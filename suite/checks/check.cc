@@ -5,7 +5,7 @@
 
 #include "harness/virtio/device_id.h"
 #include "suite/checks/chapters.h"
-#include "suite/checks/interrupt_variants.h"
+#include "suite/checks/variants.h"
 #include "suite/profile/profile.h"
 
 namespace vitro {
@@ -35,6 +35,7 @@ const std::vector<Check>& AllChecks() {
     AddIndirectChecks(list);
     AddUsedRingChecks(list);
     AddSuppressionChecks(list);
+    AddPackedChecks(list);
     AddHostileChecks(list);
     AddAdminListChecks(list);
     AddAdminCommandChecks(list);
@@ -61,7 +62,7 @@ const std::vector<Check>& AllChecks() {
 }
 
 const Check* FindCheck(std::string_view id) {
-  for (const auto* list : {&AllChecks(), &InterruptVariants()})
+  for (const auto* list : {&AllChecks(), &Variants()})
     for (const Check& check : *list)
       if (check.id == id) return &check;
   return nullptr;

@@ -49,7 +49,7 @@ struct Check {
 
 // In the order in which they are run: by chapter.
 const std::vector<Check>& AllChecks();
-// Those of InterruptVariants() too.
+// Those of Variants() too.
 const Check* FindCheck(std::string_view id);
 
 // Why this check cannot be asked of this device, if so.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "suite/checks/context.h"
+#include "harness/virtio/split_ring.h"
 
 #include <algorithm>
 
@@ -130,6 +131,7 @@ bool Context::Negotiate(FeatureSet features) {
 
 FeatureSet Context::DefaultFeatures(FeatureSet with) {
   FeatureSet features = with.With(feature::kVersion1);
+  if (wants_packed_) features.Add(feature::kRingPacked);
   if (facts_.offered.Has(feature::kOrderPlatform)) features.Add(feature::kOrderPlatform);
   if (grammar_ != nullptr) features = features | grammar_->needed_features();
   // A device that does not offer VERSION_1 is found out by a check of its own.
@@ -210,14 +212,24 @@ uint64_t Context::Allocate(uint64_t length, uint64_t align, uint64_t skew) {
 
 op::SetupQueue Context::SetupQueue(uint32_t queue, uint32_t size) {
   if (size == 0) size = DefaultQueueSize(queue);
-  op::SetupQueue setup;
-  setup.queue = queue;
-  setup.size = size;
-  setup.desc = Allocate(split::DescTableBytes(size), split::kDescAlign);
-  setup.driver = Allocate(split::AvailRingBytes(size), split::kAvailAlign);
-  setup.device = Allocate(split::UsedRingBytes(size), split::kUsedAlign);
+  const op::SetupQueue setup = LayQueue(queue, size);
   Do(setup);
   return setup;
+}
+
+op::SetupQueue Context::LayQueue(uint32_t queue, uint32_t size) {
+  const Virtqueue::Areas areas = AreasOf(size);
+  op::SetupQueue setup{queue, size};
+  setup.desc = Allocate(areas.desc_bytes, areas.desc_align);
+  setup.driver = Allocate(areas.driver_bytes, areas.driver_align);
+  setup.device = Allocate(areas.device_bytes, areas.device_align);
+  return setup;
+}
+
+op::Read Context::UsedArea(const op::SetupQueue& setup) const {
+  const Virtqueue::Areas areas = AreasOf(setup.size);
+  if (packed()) return {setup.desc, areas.desc_bytes};
+  return {setup.device, areas.device_bytes};
 }
 
 std::vector<op::Segment> Context::Lay(const Exchange& exchange, const Framing& framing) {
@@ -259,10 +271,12 @@ uint16_t Context::PublishAt(const Exchange& exchange, std::vector<op::Segment> s
   const uint64_t poison = seed.value_or(session_.FreshSeed());
   const size_t needed = std::min<size_t>(publish.segments.size(), publish.direct) +
                         (publish.direct < publish.segments.size() ? 1 : 0);
+  if (packed() && framing.direct > 0 && framing.direct < publish.segments.size())
+    NotApplicable("a list of a packed ring is direct or indirect, not both");
   const auto queue = session_.state().queues.find(exchange.queue);
-  if (queue != session_.state().queues.end() && needed > queue->second.layout().size)
+  if (queue != session_.state().queues.end() && needed > queue->second->layout().size)
     NotApplicable(fmt::format("the request takes {} descriptors, queue {} has {}", needed,
-                              exchange.queue, queue->second.layout().size));
+                              exchange.queue, queue->second->layout().size));
   size_t taken = 0;
   for (const op::Segment& segment : publish.segments) {
     if (segment.writable) {

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "harness/session/session.h"
+#include "harness/virtio/packed_ring.h"
 #include "suite/profile/grammar.h"
 #include "suite/profile/profile.h"
 
@@ -109,6 +110,20 @@ class Context {
   // All of it. Ends the check (not a failure: another check's business) if features are refused.
   void Up(const BringUp& how = {});
 
+  // From here on the driver asks for VIRTIO_F_RING_PACKED whenever it negotiates.
+  void UsePackedRings() { wants_packed_ = true; }
+  // The format of the queues that are set up next (2.6), or were before a reset.
+  bool packed() const {
+    return wants_packed_ || session_.state().accepted.Has(feature::kRingPacked);
+  }
+  // Where the first entry of a queue stands, as ReadUsedIdx tells it.
+  uint16_t StartPosition() const { return packed() ? packed::kStart : 0; }
+  Virtqueue::Areas AreasOf(uint32_t size) const { return Virtqueue::AreasOf(size, packed()); }
+  // The area in which the device tells what it has used.
+  op::Read UsedArea(const op::SetupQueue& setup) const;
+  // Addresses for a queue; nothing is set up.
+  op::SetupQueue LayQueue(uint32_t queue, uint32_t size);
+
   // Queue memory is handed out fresh at each call. Size 0 as in BringUp. Returns the set-up
   // operation that was performed.
   op::SetupQueue SetupQueue(uint32_t queue, uint32_t size = 0);
@@ -159,6 +174,7 @@ class Context {
   Session& session_;
   const DeviceFacts& facts_;
   const Grammar* grammar_;
+  bool wants_packed_ = false;
 };
 
 }  // namespace vitro

@@ -38,14 +38,14 @@ void StaysAsItWas(Context& c, const GuestRange& range, const char* requirement,
 
 void TableUnchanged(Context& c) {
   c.Up();
-  const auto& queue = c.session().state().queues.at(c.request_queue());
-  StaysAsItWas(c, queue.DescTable(), kTable, "the descriptor table is as the driver left it");
+  const Virtqueue& queue = *c.session().state().queues.at(c.request_queue());
+  StaysAsItWas(c, queue.DescriptorArea(), kTable, "the descriptor table is as the driver left it");
 }
 
 void AvailableRingUnchanged(Context& c) {
   c.Up();
-  const auto& queue = c.session().state().queues.at(c.request_queue());
-  StaysAsItWas(c, queue.AvailRing(), kDriverArea, "the available ring is as the driver left it");
+  const Virtqueue& queue = *c.session().state().queues.at(c.request_queue());
+  StaysAsItWas(c, queue.DriverArea(), kDriverArea, "the available ring is as the driver left it");
 }
 
 void ReadableUnchanged(Context& c) {

@@ -21,7 +21,7 @@ Answer Ask(Context& c, uint32_t bytes, std::optional<uint64_t> seed = std::nullo
   const Exchange request{fmt::format("{} bytes of entropy", bytes), 0, {}, bytes, std::nullopt, 1};
   c.Publish(request, {}, false, seed);
   Answer answer;
-  answer.address = c.session().state().queues.at(0).outstanding().back().segments[0].address;
+  answer.address = c.session().state().queues.at(0)->outstanding().back().segments[0].address;
   c.Notify(0);
   const Observation used = c.WaitUsed(0, 1);
   c.Expect(Accept::Equal(1), "derived.used.progress", request.what + " are given");

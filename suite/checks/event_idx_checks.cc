@@ -153,13 +153,13 @@ void DriverThatWaits(Context& c) {
   c.Up(kWithEvents);
   const uint32_t queue = c.request_queue(), most = LargestBatch(c);
   for (uint32_t round = 0; round < 40 && !c.failed(); ++round) {
-    const auto& ring = c.session().state().queues.at(queue);
-    const uint16_t old_idx = ring.avail_idx();
+    const Virtqueue& ring = *c.session().state().queues.at(queue);
+    const uint16_t old_idx = ring.avail_position();
     const uint32_t count = 1 + round % most;
     for (uint32_t n = 0; n < count; ++n) c.Publish(c.grammar().Request(n), {}, true);
     c.Do(op::Expose{queue});
     const auto event = static_cast<uint16_t>(c.Do(op::ReadAvailEvent{queue}).value);
-    if (split::NeedEvent(event, ring.avail_idx(), old_idx)) c.Notify(queue);
+    if (split::NeedEvent(event, ring.avail_position(), old_idx)) c.Notify(queue);
     c.WaitUsed(queue, count);
     c.Expect(
         Accept::Equal(count), kAvailEvent,

@@ -4,13 +4,14 @@
 #include <algorithm>
 #include <string>
 
+#include "harness/virtio/split_ring.h"
 #include "suite/checks/chapters.h"
 #include "suite/checks/hostile_driver.h"
 
 namespace vitro {
 namespace {
 
-using Chain = SplitQueue::Chain;
+using Chain = Virtqueue::Chain;
 
 constexpr const char* kOutside = "derived.memory.outside-buffers";
 constexpr uint16_t kNext = split::kDescNext, kWrite = split::kDescWrite;
@@ -27,7 +28,7 @@ void Spoil(Context& c, const Siege& siege, const Chain& chain, size_t i, Change 
 // A trap in the entry beyond the descriptor table, where guard bytes leave room for it. It goes on
 // in the last entry of the table, so that one index is wrong and no other.
 void SetTrapBeyondTable(Context& c, const Siege& siege) {
-  const uint64_t end = c.session().state().queues.at(siege.queue).DescTable().end();
+  const uint64_t end = c.session().state().queues.at(siege.queue)->DescriptorArea().end();
   SetTrap(c, siege, end, end - split::kDescSize, siege.size - 1);
 }
 
@@ -56,7 +57,7 @@ void HeadFarBeyondTable(Context& c) {
 void HeadTwice(Context& c) {
   const Siege siege = Besiege(c);
   const Chain chain = Hold(c, siege);
-  c.Do(op::RawAvailable{siege.queue, chain.head, 1});
+  c.Do(op::RawAvailable{siege.queue, chain.id, 1});
   Kick(c, siege);
 }
 
@@ -66,7 +67,7 @@ void AvailableIndexJumps(Context& c, uint16_t step) {
   siege.may_go_on = false;
   const Chain chain = Hold(c, siege);
   const uint64_t before = c.Do(op::ReadUsedIdx{siege.queue}).value;
-  c.Do(op::RawAvailable{siege.queue, chain.head, static_cast<uint16_t>(step - 1)});
+  c.Do(op::RawAvailable{siege.queue, chain.id, static_cast<uint16_t>(step - 1)});
   if (!Dare(c, op::Notify{siege.queue}) || !Dare(c, op::Quiesce{})) return c.ExpectSurvives();
   c.Do(op::ReadUsedIdx{siege.queue});
   c.Advise(Accept::Range(before, before + siege.size), "derived.used.index-jump",
@@ -107,7 +108,7 @@ void LoopOfTwo(Context& c) {
   const Chain chain = Hold(c, siege);
   Spoil(c, siege, chain, 1, [&](auto& raw) {
     raw.flags |= kNext;
-    raw.next = chain.head;
+    raw.next = chain.id;
   });
   Unleash(c, siege);
 }
@@ -305,7 +306,7 @@ void TableNotNegotiated(Context& c) {
 void UsedIndexScribbled(Context& c) {
   constexpr uint16_t kScribble = 0x4321;
   const Siege siege = Besiege(c);
-  const uint64_t ring = c.session().state().queues.at(siege.queue).layout().device;
+  const uint64_t ring = c.session().state().queues.at(siege.queue)->layout().device;
   c.Submit(*c.grammar().RequestOn(siege.queue, 1), "derived.used.progress");
   const uint64_t own = c.Do(op::ReadUsedIdx{siege.queue}).value;
   Hold(c, siege);
@@ -323,7 +324,7 @@ void UsedIndexScribbled(Context& c) {
 
 void UsedRingScribbled(Context& c) {
   const Siege siege = Besiege(c);
-  const GuestRange ring = c.session().state().queues.at(siege.queue).UsedRing();
+  const GuestRange ring = c.session().state().queues.at(siege.queue)->DeviceArea();
   c.Do(op::Fill{ring.address + split::kRingEntries, ring.length - split::kRingEntries, 2});
   c.Do(op::Write{ring.address, Bytes{0xff, 0xff}});
   Hold(c, siege);

@@ -5,6 +5,7 @@
 
 #include "harness/virtio/blk.h"
 #include "harness/virtio/device_id.h"
+#include "harness/virtio/split_ring.h"
 
 namespace vitro {
 namespace {
@@ -45,7 +46,7 @@ void JudgeSiblings(Context& c, const Siege& siege) {
 // a reset ends.
 void JudgeProgress(Context& c, const Siege& siege) {
   const auto request = c.grammar().RequestOn(siege.queue, 3);
-  if (c.session().state().queues.at(siege.queue).free_descriptors() < 2) return;
+  if (c.session().state().queues.at(siege.queue)->free_descriptors() < 2) return;
   c.Publish(*request);
   c.Notify(siege.queue);
   if (c.WaitUsed(siege.queue, 1).value > 0 || NeedsReset(c)) return;
@@ -74,7 +75,7 @@ Siege Besiege(Context& c, FeatureSet with, uint32_t queue_size, bool second) {
   c.Up(how);
   if (!c.session().state().queues.contains(siege.queue))
     c.NotApplicable("the device refused the set-up of its queue");
-  siege.size = c.session().state().queues.at(siege.queue).layout().size;
+  siege.size = c.session().state().queues.at(siege.queue)->layout().size;
   if (c.Has(Ability::kConfigNotification)) c.Do(op::TakeConfigNotifications{});
   c.BeginHostile();
   return siege;
@@ -89,7 +90,7 @@ bool Dare(Context& c, const Operation& operation) {
   return false;
 }
 
-SplitQueue::Chain Hold(Context& c, const Siege& siege, const Framing& framing) {
+Virtqueue::Chain Hold(Context& c, const Siege& siege, const Framing& framing) {
   Exchange exchange{"64 bytes each way", siege.queue, Bytes(64, 1), 64, std::nullopt, 0};
   if (!c.RequestQueues(1).empty()) exchange = *c.grammar().RequestOn(siege.queue, 1);
   // What spoils a chain needs two descriptors: the shortest requests are cut shorter.
@@ -99,10 +100,10 @@ SplitQueue::Chain Hold(Context& c, const Siege& siege, const Framing& framing) {
   flat = cut, flat.direct = UINT32_MAX;
   if (c.DescriptorsOf(exchange, flat) < 2) c.NotApplicable("a request of this type is one byte");
   c.Publish(exchange, cut, true);
-  return c.session().state().queues.at(siege.queue).outstanding().back();
+  return c.session().state().queues.at(siege.queue)->outstanding().back();
 }
 
-op::RawDescriptor DescriptorOf(const Siege& siege, const SplitQueue::Chain& chain, size_t i) {
+op::RawDescriptor DescriptorOf(const Siege& siege, const Virtqueue::Chain& chain, size_t i) {
   op::RawDescriptor raw{siege.queue, chain.descriptors[i], 0, 0, 0, 0};
   if (chain.table.length > 0 && i + 1 == chain.descriptors.size()) {
     raw.address = chain.table.address;
@@ -128,7 +129,7 @@ Bytes EncodeDescriptor(uint64_t address, uint32_t length, uint16_t flags, uint16
   return raw;
 }
 
-Bytes TableEntry(const SplitQueue::Chain& chain, size_t i) {
+Bytes TableEntry(const Virtqueue::Chain& chain, size_t i) {
   const op::Segment& segment = chain.segments[i];
   const bool last = i + 1 == chain.segments.size();
   const auto flags = static_cast<uint16_t>((segment.writable ? split::kDescWrite : 0) |

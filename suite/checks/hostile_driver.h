@@ -31,12 +31,12 @@ bool Dare(Context& c, const Operation& operation);
 
 // Publishes a legal request (64 bytes of 1 each way where none is known) without making it
 // available. In several descriptors, so that there is one to spoil at each end.
-SplitQueue::Chain Hold(Context& c, const Siege& siege, const Framing& framing = {{8}, {8}});
+Virtqueue::Chain Hold(Context& c, const Siege& siege, const Framing& framing = {{8}, {8}});
 // The i-th descriptor of a held chain as it stands, to be changed and written back.
-op::RawDescriptor DescriptorOf(const Siege& siege, const SplitQueue::Chain& chain, size_t i);
+op::RawDescriptor DescriptorOf(const Siege& siege, const Virtqueue::Chain& chain, size_t i);
 // The same for an entry of its indirect table: 16 bytes for memory.
 Bytes EncodeDescriptor(uint64_t address, uint32_t length, uint16_t flags, uint16_t next);
-Bytes TableEntry(const SplitQueue::Chain& chain, size_t i);
+Bytes TableEntry(const Virtqueue::Chain& chain, size_t i);
 // Writes the first descriptor of a request at `at`, where a device that follows it has gone astray,
 // and the second at `then`, which is index `index` of the same table. The device-writable part was
 // given to nobody.

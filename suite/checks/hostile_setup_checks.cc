@@ -3,6 +3,7 @@
 // sizes, queues that are not there, notifications nobody needs, odd values of the device status.
 #include <string>
 
+#include "harness/virtio/split_ring.h"
 #include "suite/checks/hostile_driver.h"
 
 namespace vitro {
@@ -98,7 +99,7 @@ void Misaligned(Context& c) {
   const auto first = c.session().state().queues.find(0);
   if (first == c.session().state().queues.end())
     c.NotApplicable("the device refused the set-up of its queue");
-  const uint64_t used = first->second.layout().device;
+  const uint64_t used = first->second->layout().device;
   for (const Area area : {Area::kDescriptors, Area::kAvailable, Area::kUsed}) {
     UpWithoutQueues(c);
     op::SetupQueue setup = PlainSetup(c, size / 2);

@@ -54,7 +54,7 @@ void EntriesInAnyOrder(Context& c) {
   const auto entries = static_cast<uint32_t>(segments.size());
   if (entries < 3) c.NotApplicable("a request in three segments does not fit the queue");
   c.PublishAt(exchange, segments, framing, true);
-  const GuestRange table = c.session().state().queues.at(exchange.queue).outstanding().back().table;
+  const GuestRange table = c.session().state().queues.at(exchange.queue)->outstanding().back().table;
   // First entry first, then backwards from the last place.
   auto place = [&](uint32_t i) { return i == 0 ? 0 : entries - i; };
   Bytes bytes(table.length);
@@ -128,7 +128,7 @@ void TableUnchanged(Context& c) {
     const Exchange exchange = c.grammar().Request(n);
     c.Publish(exchange, InTable(exchange, 3), true);
     const GuestRange table =
-        c.session().state().queues.at(exchange.queue).outstanding().back().table;
+        c.session().state().queues.at(exchange.queue)->outstanding().back().table;
     const Bytes before = c.Do(op::Read{table.address, table.length}).bytes;
     c.Do(op::Expose{exchange.queue});
     c.Answer(exchange, "derived.used.progress");

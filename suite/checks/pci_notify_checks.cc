@@ -101,7 +101,7 @@ void RingDoorbell(Context& c, uint32_t queue, bool data, bool config_data) {
   const uint64_t at = DoorbellOf(c, queue);
   uint64_t value = queue;
   if (config_data) value = QueueRead(c, queue, common::kQueueNotifConfigData, 2);
-  if (data) value |= uint64_t{c.session().state().queues.at(queue).avail_idx()} << 16;
+  if (data) value |= uint64_t{c.session().state().queues.at(queue)->avail_position()} << 16;
   c.Do(op::WriteRegister{"notify", at, data ? 4u : 2u, value});
 }
 

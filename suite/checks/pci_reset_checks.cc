@@ -206,8 +206,8 @@ void ResetsAQueueByItsRegister(Context& c) {
   c.Up();
   for (int round = 0; round < 3; ++round) {
     c.Up({.with = {feature::kRingReset}, .prepare = false});
-    const uint32_t size = c.session().state().queues.at(queue).layout().size;
-    const uint64_t used_ring = c.session().state().queues.at(queue).layout().device;
+    const uint32_t size = c.session().state().queues.at(queue)->layout().size;
+    const uint64_t used_ring = c.session().state().queues.at(queue)->layout().device;
     QueueRead(c, queue, common::kQueueReset, 2);
     c.Expect(Accept::Equal(0), kClearOnceEnabled, "queue_reset reads 0 once the queue is enabled");
     if (round >= 1) c.Submit(c.grammar().Request(0), kResetsQueue);

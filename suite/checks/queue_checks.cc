@@ -146,32 +146,36 @@ void HasQueuesOfItsFeaturesOnly(Context& c) {
 constexpr uint32_t kAreaSize = 8;  // descriptors of the queues that are laid out by hand
 
 op::SetupQueue LeastAligned(Context& c, uint32_t queue, uint32_t size) {
-  const uint64_t desc = c.Allocate(split::DescTableBytes(size), 32, 16);
-  const uint64_t driver = c.Allocate(split::AvailRingBytes(size), 4, 2);
-  return {queue, size, desc, driver, c.Allocate(split::UsedRingBytes(size), 8, 4)};
+  const Virtqueue::Areas areas = c.AreasOf(size);
+  auto least = [&](uint64_t bytes, uint64_t align) { return c.Allocate(bytes, 2 * align, align); };
+  const uint64_t desc = least(areas.desc_bytes, areas.desc_align);
+  const uint64_t driver = least(areas.driver_bytes, areas.driver_align);
+  return {queue, size, desc, driver, least(areas.device_bytes, areas.device_align)};
 }
 
-op::SetupQueue UsedRingFirst(Context& c, uint32_t queue, uint32_t size) {
-  const uint64_t device = c.Allocate(split::UsedRingBytes(size), split::kUsedAlign);
-  const uint64_t driver = c.Allocate(split::AvailRingBytes(size), split::kAvailAlign);
-  return {queue, size, c.Allocate(split::DescTableBytes(size), split::kDescAlign), driver, device};
+op::SetupQueue DeviceAreaFirst(Context& c, uint32_t queue, uint32_t size) {
+  const Virtqueue::Areas areas = c.AreasOf(size);
+  const uint64_t device = c.Allocate(areas.device_bytes, areas.device_align);
+  const uint64_t driver = c.Allocate(areas.driver_bytes, areas.driver_align);
+  return {queue, size, c.Allocate(areas.desc_bytes, areas.desc_align), driver, device};
 }
 
 // No byte between the three areas that alignment does not ask for.
 op::SetupQueue Tight(Context& c, uint32_t queue, uint32_t size) {
-  const uint64_t to_used =
-      (split::DescTableBytes(size) + split::AvailRingBytes(size) + split::kUsedAlign - 1) &
-      ~(split::kUsedAlign - 1);
-  const uint64_t start = c.Allocate(to_used + split::UsedRingBytes(size), split::kDescAlign);
-  return {queue, size, start, start + split::DescTableBytes(size), start + to_used};
+  const Virtqueue::Areas areas = c.AreasOf(size);
+  const uint64_t to_device =
+      (areas.desc_bytes + areas.driver_bytes + areas.device_align - 1) & ~(areas.device_align - 1);
+  const uint64_t start = c.Allocate(to_device + areas.device_bytes, areas.desc_align);
+  return {queue, size, start, start + areas.desc_bytes, start + to_device};
 }
 
-// The available ring ends with the last byte of memory.
+// The driver area ends with the last byte of memory.
 op::SetupQueue FarApart(Context& c, uint32_t queue, uint32_t size) {
-  const uint64_t desc = c.Allocate(split::DescTableBytes(size), split::kDescAlign);
-  auto driver = c.session().allocator().AllocateAtEnd(split::AvailRingBytes(size));
+  const Virtqueue::Areas areas = c.AreasOf(size);
+  const uint64_t desc = c.Allocate(areas.desc_bytes, areas.desc_align);
+  auto driver = c.session().allocator().AllocateAtEnd(areas.driver_bytes);
   if (!driver) throw CheckEnded{CheckEnded::Why::kError, driver.error()};
-  return {queue, size, desc, *driver, c.Allocate(split::UsedRingBytes(size), split::kUsedAlign)};
+  return {queue, size, desc, *driver, c.Allocate(areas.device_bytes, areas.device_align)};
 }
 
 void WorksWithRingsAnywhere(Context& c) {
@@ -179,7 +183,7 @@ void WorksWithRingsAnywhere(Context& c) {
   const uint32_t queue = c.request_queue();
   uint32_t size = c.MaxQueueSize(queue);
   size = size == 0 ? kAreaSize : std::min(kAreaSize, std::bit_floor(size));
-  for (auto lay : {LeastAligned, UsedRingFirst, Tight, FarApart}) {
+  for (auto lay : {LeastAligned, DeviceAreaFirst, Tight, FarApart}) {
     BeginQueues(c, IndirectIfOffered(c));
     const auto framing = Fitting(c, size);
     if (!framing) c.NotApplicable("the requests of this device do not fit into its queue");

@@ -59,14 +59,6 @@ bool ReEnables(Context& c, const op::SetupQueue& setup) {
   return !c.last().refused;
 }
 
-op::SetupQueue Fresh(Context& c, uint32_t queue, uint32_t size) {
-  op::SetupQueue setup{queue, size};
-  setup.desc = c.Allocate(split::DescTableBytes(size), split::kDescAlign);
-  setup.driver = c.Allocate(split::AvailRingBytes(size), split::kAvailAlign);
-  setup.device = c.Allocate(split::UsedRingBytes(size), split::kUsedAlign);
-  return setup;
-}
-
 void NotifyIfPossible(Context& c, uint32_t queue) {
   auto notified = c.Try(op::Notify{queue});
   if (!notified && notified.error().kind != ErrorKind::kUnsupported)
@@ -90,7 +82,7 @@ void IsSilentAfterQueueReset(Context& c) {
     PublishSome(c, setup);
     if (round % 2 == 1) c.Notify(setup.queue);
     if (c.failed() || !ResetsQueue(c, setup.queue)) return;
-    const op::Read ring{setup.device, split::UsedRingBytes(setup.size)};
+    const op::Read ring = c.UsedArea(setup);
     const Bytes before = c.Do(ring).bytes;
     c.Do(op::TakeNotifications{setup.queue});
     if (round >= 2) NotifyIfPossible(c, setup.queue);
@@ -114,7 +106,8 @@ void StartsFromTheDefaultState(Context& c) {
     if (c.failed() || !ResetsQueue(c, setup.queue)) return;
     if (!ReEnables(c, setup)) return;  // the same memory, zeroed
     c.Do(op::ReadUsedIdx{setup.queue});
-    c.Expect(Accept::Equal(0), kDefaultState, "the used index starts from 0");
+    c.Expect(Accept::Equal(c.StartPosition()), kDefaultState,
+             "the device starts at the first entry");
   }
   c.Submit(c.grammar().Request(n), kDefaultState);
 }
@@ -130,7 +123,7 @@ void ObservesAnotherSize(Context& c) {
     ++sizes;
     c.Submit(c.grammar().Request(n++), kReEnable);
     if (c.failed() || !ResetsQueue(c, setup.queue)) return;
-    if (!ReEnables(c, Fresh(c, setup.queue, size))) return;
+    if (!ReEnables(c, c.LayQueue(setup.queue, size))) return;
     for (uint32_t i = 0; i < 2 * size + 1 && !c.failed(); ++i)
       c.Submit(c.grammar().Request(n++), kReEnable);
     if (c.failed()) return;
@@ -142,13 +135,12 @@ void ObservesOtherAddresses(Context& c) {
   const op::SetupQueue old = UpWithQueue(c);
   for (uint64_t n = 0; n < 2; ++n) c.Submit(c.grammar().Request(n), kReEnable);
   if (c.failed() || !ResetsQueue(c, old.queue)) return;
-  const op::Read ring{old.device, split::UsedRingBytes(old.size)};
+  const op::Read ring = c.UsedArea(old);
   const Bytes before = c.Do(ring).bytes;
-  if (!ReEnables(c, Fresh(c, old.queue, old.size))) return;
+  if (!ReEnables(c, c.LayQueue(old.queue, old.size))) return;
   for (uint64_t n = 0; n < 3 && !c.failed(); ++n) c.Submit(c.grammar().Request(n), kReEnable);
   c.Do(ring);
-  c.Expect(Accept::SameBytes(before), kReEnable,
-           "the used ring from before is not written any more");
+  c.Expect(Accept::SameBytes(before), kReEnable, "the rings from before are not written any more");
 }
 
 void LeavesTheOtherQueuesWorking(Context& c) {

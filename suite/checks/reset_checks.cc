@@ -74,7 +74,7 @@ void ReachesZeroFromEverywhere(Context& c) {
 
 // What the device could still do to a queue that was set up like this, after a reset: nothing.
 void ExpectSilence(Context& c, const op::SetupQueue& old, bool kick) {
-  const op::Read ring{old.device, split::UsedRingBytes(old.size)};
+  const op::Read ring = c.UsedArea(old);
   const Bytes before = c.Do(ring).bytes;
   c.Do(op::TakeNotifications{old.queue});
   if (kick) NotifyIfPossible(c, old.queue);

@@ -47,7 +47,7 @@ void NotifiesWithFlagsZero(Context& c) {
   if (c.failed()) return;
   SettleQueue(c, queue);
   c.Publish(c.grammar().Request(0), {}, true);
-  if (c.session().state().queues.at(queue).free_descriptors() >= 2)
+  if (c.session().state().queues.at(queue)->free_descriptors() >= 2)
     c.Publish(c.grammar().Request(1), {}, true);
   c.Do(op::Expose{queue});
   c.Notify(queue);
@@ -123,7 +123,7 @@ void SpuriousNotifications(Context& c) {
   const uint32_t queue = c.request_queue();
   c.Notify(queue);  // before there ever was a buffer
   c.Notify(queue);
-  ExpectUndisturbed(c, queue, 0);
+  ExpectUndisturbed(c, queue, c.StartPosition());
   for (const Exchange& exchange : c.grammar().Preparation()) c.Submit(exchange, kSpurious);
   for (uint64_t n = 0; n < 4 && !c.failed(); ++n) {
     const Exchange exchange = c.grammar().Request(n);

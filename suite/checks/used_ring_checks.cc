@@ -57,8 +57,8 @@ void Release(Context& c, uint32_t queue, const std::vector<Pending>& batch) {
   for (const Pending& pending : batch) ExpectAnswer(c, pending);
 }
 
-const SplitQueue& QueueOf(Context& c, uint32_t queue) {
-  return c.session().state().queues.at(queue);
+const Virtqueue& QueueOf(Context& c, uint32_t queue) {
+  return *c.session().state().queues.at(queue);
 }
 
 // Requests that fit the queue at once in this framing.
@@ -153,7 +153,7 @@ void IdsAreHeads(Context& c) {
         Hold(c, exchange, {.readable = {split ? 5u : 4096u}, .writable = {split ? 4096u : 3u}}));
   }
   if (batch.size() < 2) c.NotApplicable("the queue is too small");
-  const uint32_t from = QueueOf(c, queue).avail_idx();
+  const uint32_t from = QueueOf(c, queue).avail_position();
   for (uint32_t i = 0; i < batch.size(); ++i) {
     const uint64_t slot =
         QueueOf(c, queue).layout().driver + split::kRingEntries + 2 * ((from + i) % size);
@@ -264,7 +264,7 @@ void UsedInOrder(Context& c) {
   c.DriverOk();
   for (const Exchange& exchange : c.grammar().Preparation()) c.Submit(exchange, kProgress);
   for (uint64_t n = 0; !c.failed();) {
-    const uint32_t from = QueueOf(c, queue).avail_idx();
+    const uint32_t from = QueueOf(c, queue).avail_position();
     const uint32_t count = std::min<uint32_t>(4, Capacity(c, c.grammar().Request(0)));
     if (count == 0 || from + count > size) break;
     std::vector<Pending> batch;

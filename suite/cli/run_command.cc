@@ -136,7 +136,7 @@ class RunCommand {
     probe_options.limit = milliseconds(arguments_.timeout_ms);
     probe_options.profile = profile_ ? &*profile_ : nullptr;
     VITRO_ASSIGN(const Probed probed, Probe(*attachment, probe_options));
-    checks = AtLevelOf(probed.abilities, std::move(checks));
+    checks = AtLevelOf(probed.abilities, probed.facts.offered, std::move(checks));
 
     VITRO_ASSIGN(Stream stream, Stream::Open(arguments_.out));
     stream_ = &stream;

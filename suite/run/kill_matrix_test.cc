@@ -13,6 +13,7 @@
 #include "harness/attach/attach.h"
 #include "harness/attach/reference.h"
 #include "suite/checks/check.h"
+#include "suite/checks/variants.h"
 #include "suite/run/isolated_check.h"
 #include "suite/run/probe.h"
 
@@ -39,6 +40,10 @@ const char* const kFaultless[] = {"admin",
 const char* const kFaultlessPci[] = {
     "blk,level=pci,shm=1,vendor=1", "blk,level=pci,second-caps=1", "entropy,level=pci,msix=2",
     "blk,level=pci,notification-data=0,notif-config-data=0,ring-reset=0,flr=0,multiplier=2"};
+// These differ from the others in their rings only.
+const char* const kFaultlessPacked[] = {"blk,packed=1", "entropy,packed=1,queue-size=12",
+                                        "experimental,packed=1", "blk,level=pci,packed=1",
+                                        "blk,level=mmio,packed=1"};
 // These differ from the others in administration commands only.
 const char* const kFaultlessAdmin[] = {"admin,level=pci", "admin,busy=1", "admin,numbers=text"};
 
@@ -167,15 +172,22 @@ TEST(KillMatrix, EveryReferenceDeviceAnswersTheProbe) {
 void RegisterAll() {
   auto underscored = [](std::string name) {
     for (char& c : name)
-      if (c == '.' || c == '-' || c == ':' || c == ',' || c == '=') c = '_';
+      if (c == '.' || c == '-' || c == ':' || c == ',' || c == '=' || c == '@') c = '_';
     return name;
   };
-  for (const Check& check : AllChecks()) {
+  std::vector<const Check*> checks;
+  for (const Check& check : AllChecks()) checks.push_back(&check);
+  for (const Check& check : Variants())
+    if (check.HasTag("packed")) checks.push_back(&check);
+  for (const Check* each : checks) {
+    const Check& check = *each;
     std::vector<std::string> devices(std::begin(kFaultless), std::end(kFaultless));
     if (check.HasTag("admin"))
       devices.insert(devices.end(), std::begin(kFaultlessAdmin), std::end(kFaultlessAdmin));
     if (check.level() == "pci")
       devices.insert(devices.end(), std::begin(kFaultlessPci), std::end(kFaultlessPci));
+    if (check.HasTag("packed"))
+      devices.assign(std::begin(kFaultlessPacked), std::end(kFaultlessPacked));
     for (const std::string& device : devices)
       testing::RegisterTest(
           "Faultless", underscored(check.id + "@" + device).c_str(), nullptr, nullptr, __FILE__,

@@ -6,7 +6,7 @@
 #include <cstring>
 #include <fstream>
 
-#include "suite/checks/interrupt_variants.h"
+#include "suite/checks/variants.h"
 
 namespace vitro {
 namespace {
@@ -31,7 +31,7 @@ Result<std::vector<const Check*>> SelectChecks(const Selection& selection, bool 
   std::vector<const Check*> all;
   for (const Check& check : AllChecks()) all.push_back(&check);
   if (variants)
-    for (const Check& check : InterruptVariants()) all.push_back(&check);
+    for (const Check& check : Variants()) all.push_back(&check);
   auto known = [&](const std::string& selector) {
     return std::any_of(all.begin(), all.end(),
                        [&](const Check* check) { return Selects(selector, *check); });
@@ -58,9 +58,14 @@ Result<std::vector<const Check*>> SelectChecks(const Selection& selection, bool 
   return chosen;
 }
 
-std::vector<const Check*> AtLevelOf(const Abilities& abilities, std::vector<const Check*> checks) {
+std::vector<const Check*> AtLevelOf(const Abilities& abilities, FeatureSet offered,
+                                    std::vector<const Check*> checks) {
   const auto here = [&](const Check* check) {
-    return (!IsVariant(*check) || abilities.Has(Ability::kInterruptPlans)) &&
+    const auto& needs = check->needs.abilities;
+    const bool has_plan = std::ranges::find(needs, Ability::kInterruptPlans) == needs.end() ||
+                          abilities.Has(Ability::kInterruptPlans);
+    return (!IsVariant(*check) || has_plan) &&
+           (!check->HasTag("packed") || offered.Has(feature::kRingPacked)) &&
            (check->level() != "pci" || abilities.Has(Ability::kPciFunction)) &&
            (check->level() != "mmio" || abilities.Has(Ability::kMmioWindow));
   };
