@@ -9,7 +9,6 @@ namespace {
 
 constexpr const char* kLength = "dev.basic.virtqueues.the-virtqueue-used-ring.2";
 constexpr const char* kLengthShort = "derived.used.len-short";
-constexpr const char* kWriteFlag = "derived.packed.write-flag";
 constexpr const char* kIdUnknown = "derived.used.id-not-outstanding";
 constexpr const char* kIndexJump = "derived.used.index-jump";
 constexpr const char* kOrder = "dev.basic.reserved-feature-bits.5";
@@ -47,7 +46,9 @@ Oracle::Harvest Oracle::TakeUsed(uint32_t index) {
   while (done < pending) {
     const Virtqueue::UsedElement element = queue.Used();
     const auto position = queue.Find(element.id);
-    harvest.elements.push_back({element.id, element.len, position.has_value()});
+    const bool nothing = !element.written && position &&
+                         queue.outstanding()[*position].WritableLength() == 0;
+    harvest.elements.push_back({element.id, nothing ? 0 : element.len, position.has_value()});
     if (!position) {
       if (!state_.hostile)
         report_({in_order ? kOrder : kIdUnknown,
@@ -92,9 +93,8 @@ Oracle::Harvest Oracle::TakeUsed(uint32_t index) {
 void Oracle::JudgeChain(uint32_t index, const Virtqueue::Chain& chain,
                         Virtqueue::UsedElement element) {
   const uint64_t writable = chain.WritableLength();
-  // Without the WRITE flag the length means nothing (2.8.4).
-  const uint32_t length = element.written ? element.len : 0;
-  if (length > writable && !state_.hostile)
+  const uint32_t length = element.len;
+  if (length > writable && element.written && !state_.hostile)
     report_({kLength,
              fmt::format("the used length on queue {} is more than the buffer holds", index),
              fmt::format("len <= {}", writable), fmt::format("len = {}", length), "", 0});
@@ -123,18 +123,14 @@ void Oracle::JudgeChain(uint32_t index, const Virtqueue::Chain& chain,
     shadow_.Accept(range);
     Written(range);
   }
-  if (state_.hostile || !chain.fresh) return;
+  // Without the WRITE flag the length is reserved (2.8.4), and nothing can be said of it.
+  if (state_.hostile || !chain.fresh || !element.written) return;
   if (longest_run >= kSureRun)
     report_({kLength, fmt::format("queue {} used a buffer with bytes not written", index),
              fmt::format("the first {} bytes of the device-writable part written", length),
              fmt::format("{} bytes in a row still hold what the driver left there", longest_run),
              "", 0});
-  if (changed_beyond > 0 && !element.written)
-    report_({kWriteFlag,
-             fmt::format("queue {} used a buffer that was written to without saying so", index),
-             "a used descriptor with the WRITE flag",
-             fmt::format("{} bytes written, the flag is clear", changed_beyond), "", 0});
-  else if (changed_beyond > 0)
+  if (changed_beyond > 0)
     report_({kLengthShort,
              fmt::format("the used length on queue {} is less than was written", index),
              fmt::format("len >= {}", last_changed + 1), fmt::format("len = {}", length), "", 0});

@@ -83,6 +83,18 @@ void WorksInOddSizes(Context& c) {
   if (tried == 0) c.NotApplicable("the queue is too small");
 }
 
+// The request in about `count` segments, all of one byte but the last of each direction.
+Framing InSegments(const Exchange& exchange, uint32_t count) {
+  const auto readable = static_cast<uint32_t>(exchange.readable.size());
+  const uint32_t for_readable =
+      std::min(readable, exchange.writable == 0 ? count : std::max(1u, count / 2));
+  const uint32_t for_writable = std::min(exchange.writable, count - for_readable);
+  Framing framing;
+  framing.readable.assign(std::max(for_readable, 1u) - 1, 1);
+  framing.writable.assign(std::max(for_writable, 1u) - 1, 1);
+  return framing;
+}
+
 // Lists that begin at each descriptor of the ring, up to as long as the ring.
 void ListsGoAroundTheEnd(Context& c) {
   c.UsePackedRings();
@@ -90,10 +102,7 @@ void ListsGoAroundTheEnd(Context& c) {
   UpSized(c, size);
   const Exchange exchange = c.grammar().Request(60);
   for (uint32_t length = 2; length <= size && !c.failed(); ++length) {
-    Framing framing;
-    framing.readable.assign(std::min<size_t>(exchange.readable.size(), length / 2), 1);
-    const uint32_t rest = length - static_cast<uint32_t>(framing.readable.size());
-    framing.writable.assign(std::min(exchange.writable, rest) - 1, 1);
+    const Framing framing = InSegments(exchange, length);
     const uint32_t descriptors = c.DescriptorsOf(exchange, framing);
     if (descriptors > size) continue;
     for (uint32_t start = 0; start < size && !c.failed(); ++start)
@@ -189,11 +198,8 @@ void TablesAreRead(Context& c) {
   c.Up({.with = {feature::kIndirectDesc}});
   const Exchange exchange = c.grammar().Request(60);
   for (uint32_t entries : {2u, 3u, 5u, 9u, 17u, 40u}) {
-    Framing framing = Framing::Indirect();
-    framing.readable.assign(std::min<size_t>(exchange.readable.size(), entries / 2), 1);
-    framing.writable.assign(
-        std::min(exchange.writable, entries - static_cast<uint32_t>(framing.readable.size())) - 1,
-        1);
+    Framing framing = InSegments(exchange, entries);
+    framing.direct = 0;
     if (!c.failed()) c.Submit(exchange, kTable, framing);
   }
 }

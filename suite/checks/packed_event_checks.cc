@@ -92,8 +92,15 @@ std::string Place(uint16_t position) {
                      packed::WrapOf(position) ? 1 : 0);
 }
 
-void AskedForOne(Context& c) {
+// A device may not know before what it has told: the first notification says nothing.
+void UpWithEvents(Context& c) {
   Up(c, {feature::kEventIdx});
+  UseBatch(c, 1);
+  Settle(c);
+}
+
+void AskedForOne(Context& c) {
+  UpWithEvents(c);
   const uint32_t each = c.DescriptorsOf(c.grammar().Request(0), {});
   const uint32_t most = LargestBatch(c);
   for (int lap = 0; lap < 2; ++lap)
@@ -108,7 +115,7 @@ void AskedForOne(Context& c) {
 }
 
 void AskedForAnother(Context& c) {
-  Up(c, {feature::kEventIdx});
+  UpWithEvents(c);
   const uint32_t each = c.DescriptorsOf(c.grammar().Request(0), {});
   const uint32_t most = LargestBatch(c);
   for (uint32_t round = 0; round < 12 && !c.failed(); ++round) {
