@@ -68,6 +68,8 @@ bool DeviceCore::WriteConfigField(uint32_t offset, ByteView bytes) {
   if (offset > size || bytes.size() > size - offset) return false;
   // A driver may not write before it has negotiated (3.1.1 step 4), but a legacy one (3.1.2).
   if (!FeaturesOk() && !legacy_ && !fault("config-acts-before-features-ok")) return false;
+  // Ignored, not refused (3.4.2).
+  if (Suspended() && !fault("suspend-config-written")) return true;
   for (uint32_t i = 0; i < bytes.size(); ++i)
     if (!ConfigWritable(offset + i)) return false;
   if (!AcceptConfigWrite(offset, bytes)) return false;
@@ -132,7 +134,10 @@ uint32_t DeviceCore::ConfigGeneration() {
 void DeviceCore::ConfigChanged() {
   MoveGeneration();
   // Before DRIVER_OK there is nobody to notify: the driver reads the config when it gets there.
-  if (DriverOk() && !fault("config-change-not-notified")) host_.SignalConfig();
+  if (Suspended() && !fault("suspend-config-told-at-once"))
+    config_news_ = true;
+  else if ((DriverOk() || Suspended()) && !fault("config-change-not-notified"))
+    host_.SignalConfig();
 }
 
 bool DeviceCore::StimulateConfigChange() { return ChangeConfig(); }

@@ -30,6 +30,7 @@ CommonOptions ReadCommonOptions(Options& options, std::string_view letters) {
   common.queue_size =
       static_cast<uint32_t>(options.Number("queue-size", 128, 1, split::kMaxQueueSize));
   const std::string name = options.Text("fault", "");
+  common.suspend = options.Flag("suspend") || name.starts_with("suspend-");
   if (name.starts_with("packed-")) common.packed = true;
   if (!std::has_single_bit(common.queue_size) && !common.packed)
     options.Complain(fmt::format("option 'queue-size={}' is not a power of 2", common.queue_size));
@@ -51,6 +52,7 @@ DeviceCore::DeviceCore(const vitro_host* host, const CommonOptions& options, uin
       eager_(options.eager),
       legacy_(options.legacy),
       packed_(options.packed),
+      suspend_(options.suspend),
       queue_size_(options.queue_size) {
   if (fault("queue-max-not-power-of-two")) queue_size_ = 100;
   queues_.reserve(queue_count);
@@ -75,6 +77,7 @@ FeatureSet DeviceCore::PlainOffer() const {
                                     feature::kInOrder, feature::kRingReset};
   if (legacy_) offer.Add(feature::kNotifyOnEmpty);
   if (packed_) offer.Add(feature::kRingPacked);
+  if (suspend_) offer.Add(feature::kSuspend);
   if (fault("version-1-not-offered")) offer.Remove(feature::kVersion1);
   if (fault("offers-reserved-bit")) offer.Add(44);
   if (fault("offers-foreign-bit")) offer.Add(22);
@@ -176,11 +179,50 @@ uint8_t DeviceCore::GetStatus() {
 }
 
 void DeviceCore::SetStatus(uint8_t value) {
-  // A driver can set bits but not clear them; DEVICE_NEEDS_RESET is the device's, SUSPEND not
-  // offered.
+  // A driver can set bits but not clear them; DEVICE_NEEDS_RESET is the device's.
+  const bool was_suspended = Suspended();
   status_ |= value & (status::kAcknowledge | status::kDriver | status::kFailed);
   if ((value & status::kFeaturesOk) && !FeaturesOk()) Negotiate();
-  if ((value & status::kDriverOk) && FeaturesOk() && !DriverOk()) EnterDriverOk();
+  if (was_suspended) {
+    if (value & status::kDriverOk) Resume();
+    return;
+  }
+  const bool was_running = DriverOk();
+  if ((value & status::kDriverOk) && FeaturesOk() && !was_running) EnterDriverOk();
+  if ((value & status::kSuspend) && suspend_ &&
+      ((was_running && features_.Has(feature::kSuspend)) || fault("suspend-at-any-time")))
+    EnterSuspend();
+}
+
+bool DeviceCore::Suspended() const { return status_ & status::kSuspend; }
+
+// What is available is used, and told, before the device says that it is suspended (3.4.2).
+void DeviceCore::EnterSuspend() {
+  if (fault("suspend-ignored")) return;
+  for (Queue& queue : queues_)
+    if (fault("suspend-drops-buffers") && queue.ring->enabled()) {
+      Chain dropped;
+      queue.ring->Next(dropped);
+    }
+  // Those that were not notified of may wait.
+  suspending_ = true;
+  while (!fault("suspend-goes-on-serving") && Run()) {
+  }
+  suspending_ = false;
+  status_ |= status::kSuspend;
+  status_ &= static_cast<uint8_t>(~status::kDriverOk);
+}
+
+void DeviceCore::Resume() {
+  if (fault("suspend-for-ever")) return;
+  status_ |= status::kDriverOk;
+  status_ &= static_cast<uint8_t>(~status::kSuspend);
+  if (fault("suspend-forgets-used"))
+    for (Queue& queue : queues_) queue.ring->ForgetUsed();
+  if (std::exchange(config_news_, false) && !fault("suspend-config-never-told"))
+    host_.SignalConfig();
+  // Whatever became available meanwhile.
+  for (Queue& queue : queues_) queue.pending = queue.ring->enabled();
 }
 
 void DeviceCore::EnterDriverOk() {
@@ -203,6 +245,7 @@ void DeviceCore::Reset() {
   if (fault("reset-keeps-queues") && was_driver_ok) serves_over_reset_ = true;
   accepted_ = features_ = FeatureSet();
   offer_read_ = false;
+  config_news_ = false;
   stopped_ = false;
   overlay_.clear();
   ResetQueues();

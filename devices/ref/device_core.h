@@ -31,6 +31,7 @@ struct CommonOptions {
   FaultSwitch fault;
   bool eager = false;
   uint32_t queue_size = 128;  // the maximum
+  bool suspend = false;  // offers VIRTIO_F_SUSPEND
   bool packed = false;        // offers VIRTIO_F_RING_PACKED
   // A transitional transport around it: a driver may do without VERSION_1, write the config before
   // it negotiates, and reset queues as it likes.
@@ -133,6 +134,9 @@ class DeviceCore {
   bool CrashesTogether() const;
   void Negotiate();
   void EnterDriverOk();
+  void EnterSuspend();
+  void Resume();
+  bool Suspended() const;
   // In the format of the features in effect.
   void FormatQueue(Queue& queue);
   void ResetQueues();
@@ -156,7 +160,7 @@ class DeviceCore {
   void Broken(uint32_t index, const std::string& reason);
 
   Host host_;
-  bool eager_, legacy_, packed_;
+  bool eager_, legacy_, packed_, suspend_;
   uint32_t queue_size_;
   std::vector<Queue> queues_;
 
@@ -167,6 +171,8 @@ class DeviceCore {
   uint32_t negotiations_ = 0;      // fault "config-differs-again"
   uint32_t resets_offered_ = 0;    // fault "offered-features-change"
   bool offer_read_ = false;
+  bool suspending_ = false;         // fault "suspend-loses-notification"
+  bool config_news_ = false;        // changed while it was suspended
   bool dead_ = false;               // fault "error-survives-reset"
   bool stopped_ = false;            // broken without DEVICE_NEEDS_RESET
   bool serves_over_reset_ = false;  // fault "reset-keeps-queues"

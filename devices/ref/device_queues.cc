@@ -35,6 +35,7 @@ bool DeviceCore::MayServe(const Queue& queue, uint32_t index) const {
   if (fault("queue-needs-others"))
     for (uint32_t i = 0; i < index; ++i)
       if (!queues_[i].ring->enabled()) return false;
+  if (Suspended()) return fault("suspend-goes-on-serving");
   return DriverOk() || serves_over_reset_ || (FeaturesOk() && fault("consumes-before-driver-ok"));
 }
 
@@ -77,7 +78,8 @@ bool DeviceCore::ServeQueue(uint32_t index) {
   const bool good = Drain(index, served);
   bool signal = queue.ring->NotificationDue();
   if (good && served == 0) signal = SpuriousNotification(index) || signal;
-  if (signal) host_.SignalQueue(static_cast<uint16_t>(index));
+  if (signal && !(fault("suspend-loses-notification") && suspending_))
+    host_.SignalQueue(static_cast<uint16_t>(index));
   if (!good) Broken(index, queue.ring->reason());
   return served != 0 || !good;
 }

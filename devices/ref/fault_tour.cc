@@ -209,6 +209,36 @@ void QueueReset(Tourist& t) {
   t.NoteState("after");
 }
 
+// Nothing is seen of a device that does not offer VIRTIO_F_SUSPEND.
+void Suspend(Tourist& t) {
+  if (!t.Offered().Has(feature::kSuspend)) return;
+  const auto set = [&](uint8_t bits) { t.ops->set_status(t.device, t.Status() | bits); };
+  t.Negotiate(t.With(kPlain.With(feature::kSuspend)));
+  set(status::kSuspend);
+  t.NoteState("before DRIVER_OK");
+  t.Reset();
+  t.Begin(kPlain.With(feature::kSuspend));
+  t.Do(t.Request(1));
+  for (int i = 0; i < 3; ++i) t.Offer(0, t.Request(1));
+  t.ops->notify(t.device, 0);
+  set(status::kSuspend);
+  t.NoteState("suspended");
+  t.RunDevice();
+  t.Offer(0, t.Request(1));
+  t.Kick(0);
+  t.NoteUsed(0);
+  t.ops->stimulate_config_change(t.device);
+  t.WriteConfig(xp::kConfigLimit, 0x5a, 4);
+  t.WriteConfig(blk::kConfigWriteback, 0, 1);
+  t.NoteState("suspended still");
+  set(status::kDriverOk);
+  t.RunDevice();
+  t.NoteUsed(0);
+  t.Note("config {:x} {:x}", t.Config(xp::kConfigLimit, 4), t.Config(blk::kConfigWriteback, 1));
+  t.NoteState("resumed");
+  t.Do(t.Request(1));
+}
+
 void Config(Tourist& t) {
   const auto read_all = [&](const char* when) {
     for (uint32_t width : {1u, 2u, 4u, 8u})
@@ -434,6 +464,7 @@ std::vector<TourStage> MakeStages() {
   add("suppression", Suppression);
   add("in-order", InOrder);
   add("queue-reset", QueueReset);
+  add("suspend", Suspend);
   add("packed-laps", PackedLaps);
   add("packed-lists", PackedLists);
   add("packed-events", PackedEvents);

@@ -29,6 +29,7 @@ inline constexpr FaultInfo kFaults[] = {
 #include "devices/ref/admin/faults.def"
 #include "devices/ref/faults.def"
 #include "devices/ref/packed_faults.def"
+#include "devices/ref/suspend_faults.def"
 // Those of the transports around a device.
 #include "devices/pci/faults.def"
 #undef FAULT

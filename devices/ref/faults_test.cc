@@ -65,6 +65,7 @@ std::string_view BaseOptions(std::string_view fault) {
   if (fault.starts_with("blk-read-only")) return "ro=1";
   if (fault.starts_with("admin-again-")) return "busy=1";
   if (fault.starts_with("packed-")) return "packed=1";
+  if (fault.starts_with("suspend-")) return "suspend=1";
   if (fault == "zoned-fields-without-feature") return "zoned=ha";
   if (fault == "zoned-append-unsupported-wrong") return "max-append=0";
   if (fault == "zoned-read-only-zone-written" || fault == "zoned-offline-zone-read")

@@ -17,6 +17,7 @@ class PackedQueue final : public Virtqueue {
   void SetFeatures(FeatureSet features) override;
   void DeviceReset() override;
   void QueueReset() override;
+  void ForgetUsed() override { used_ = packed::kStart; }
   Take Next(Chain& chain) override;
   bool Use(const Chain& chain) override;
   bool PublishAvailEvent() override;

@@ -16,6 +16,7 @@ class SplitQueue final : public Virtqueue {
   void SetFeatures(FeatureSet features) override;
   void DeviceReset() override;
   void QueueReset() override;
+  void ForgetUsed() override { used_idx_ = 0; }
   Take Next(Chain& chain) override;
   bool Use(const Chain& chain) override;
   bool PublishAvailEvent() override;

@@ -33,6 +33,8 @@ class Virtqueue {
   // Device reset and virtqueue reset: back to the state after power-on.
   virtual void DeviceReset() = 0;
   virtual void QueueReset() = 0;
+  // For the fault "suspend-forgets-used": what is used next goes to the first entry.
+  virtual void ForgetUsed() = 0;
 
   enum class Take { kNone, kChain, kBroken };
   // Takes the next available chain.

@@ -25,6 +25,7 @@ struct DriverState {
 
   // May buffers be used? Through the legacy interface also before DRIVER_OK (3.1.2).
   bool running() const { return (status & status::kDriverOk) != 0 || (legacy && !queues.empty()); }
+  bool suspended() const { return (status & status::kSuspend) != 0 && !running(); }  // 3.4
   bool Negotiated(unsigned bit) const {
     return (status & status::kFeaturesOk) != 0 && accepted.Has(bit);
   }

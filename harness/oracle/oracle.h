@@ -86,6 +86,12 @@ class Oracle {
   void TakeUnseen(const Virtqueue::Chain& chain);
   // `entries` entries of the used ring, or used descriptors, from where the driver stands.
   void AddToLedger(uint32_t queue, uint32_t entries, uint32_t buffers);
+  // The rule that keeps a device silent that is not running, and when that is.
+  struct Silence {
+    const char* requirement;
+    const char* when;  // "before DRIVER_OK"
+  };
+  Silence WhySilent() const;
   void JudgeTiming(uint32_t queue, uint16_t old_position);
 
   GuestMemory& memory_;

@@ -13,6 +13,7 @@ constexpr const char* kIdUnknown = "derived.used.id-not-outstanding";
 constexpr const char* kIndexJump = "derived.used.index-jump";
 constexpr const char* kOrder = "dev.basic.reserved-feature-bits.5";
 constexpr const char* kBeforeDriverOk = "dev.basic.device-status-field.1";
+constexpr const char* kWhileSuspended = "dev.basic.init.device-suspend.3";
 constexpr const char* kAfterReset = "dev.basic.device-reset.2";
 constexpr const char* kAfterQueueReset = "dev.basic.virtqueues.virtqueue-reset.1";
 constexpr const char* kSpurious = "derived.notification.spurious-used";
@@ -156,13 +157,19 @@ void Oracle::AddToLedger(uint32_t index, uint32_t entries, uint32_t buffers) {
   queue.SkipUsed(entries);
 }
 
+Oracle::Silence Oracle::WhySilent() const {
+  if (state_.suspended()) return {kWhileSuspended, "while it was suspended"};
+  if (state_.was_reset) return {kAfterReset, "after the reset"};
+  return {kBeforeDriverOk, "before DRIVER_OK"};
+}
+
 void Oracle::JudgeTiming(uint32_t index, uint16_t old_position) {
   // Asks for a notification although it is suppressed, when nothing is available any more (6.3).
   if (state_.legacy && state_.accepted.Has(feature::kNotifyOnEmpty))
     ledgers_[index].uncertain = true;
   if (!state_.running() && !state_.hostile && Has(Ability::kDeviceStatus))
-    report_({state_.was_reset ? kAfterReset : kBeforeDriverOk,
-             fmt::format("queue {} used buffers before DRIVER_OK", index), "no used buffers",
+    report_({WhySilent().requirement,
+             fmt::format("queue {} used buffers {}", index, WhySilent().when), "no used buffers",
              fmt::format("used position moved from {:#x} to {:#x}", old_position,
                          state_.queues.at(index)->last_used()),
              "", 0});
@@ -188,9 +195,8 @@ void Oracle::Count(uint32_t index, uint64_t notifications) {
   }
   ledgers_[index].notifications += notifications;
   if (state_.running() || state_.hostile || !Has(Ability::kDeviceStatus)) return;
-  report_({state_.was_reset ? kAfterReset : kBeforeDriverOk,
-           fmt::format("a used buffer notification for queue {} {}", index,
-                       state_.was_reset ? "after the reset" : "before DRIVER_OK"),
+  report_({WhySilent().requirement,
+           fmt::format("a used buffer notification for queue {} {}", index, WhySilent().when),
            "no notification", fmt::format("{} notification(s)", notifications), "", 0});
 }
 

@@ -121,6 +121,12 @@ Result<Observation> Session::Do(const op::AcceptFeatures& accept) {
 
 Result<Observation> Session::Do(const op::ReadStatus&) {
   VITRO_ASSIGN(const uint8_t status, transport_.ReadStatus());
+  // What a device used before it said that it is suspended was in order (3.4.2).
+  if ((status & status::kSuspend) && !(status & status::kDriverOk) && state_.running()) {
+    oracle_.JudgeMemory(false);
+    for (const auto& [index, queue] : state_.queues)
+      taken_early_[index] += oracle_.TakeUsed(index).buffers;
+  }
   // The driver's idea of the status follows what the device confirms, FEATURES_OK above all.
   state_.status = status;
   trace_.back().note = fmt::format("{:#x}", status);
@@ -154,6 +160,7 @@ Result<Observation> Session::Do(const op::Reset&) {
   state_.was_reset = true;
   state_.hostile = false;  // a new life of the device, and a new driver
   state_.queues.clear();
+  taken_early_.clear();
   oracle_.DeviceWasReset();
   return Value(status);
 }
@@ -284,7 +291,8 @@ Result<Observation> Session::Do(const op::WaitUsed& wait) {
   // First what was written where nothing may be, while it is known what stood there: once a buffer
   // is used, its memory is like any other.
   oracle_.JudgeMemory(false);
-  const auto [taken, buffers] = oracle_.TakeUsed(wait.queue);
+  auto [taken, buffers] = oracle_.TakeUsed(wait.queue);
+  buffers += std::exchange(taken_early_[wait.queue], 0);
   Observation observation = Value(buffers);
   if (!taken.empty()) {
     observation.used_id = taken.back().id;

@@ -147,6 +147,7 @@ class Session {
   Observation last_;
   std::set<uint32_t> watched_;                  // queues that were set up at any time
   std::map<uint32_t, uint64_t> notifications_;  // seen, not yet taken by an operation
+  std::map<uint32_t, uint32_t> taken_early_;    // used before a suspend; for the next WaitUsed
   uint64_t config_notifications_ = 0;
   uint64_t fresh_seed_ = 1000;
   Duration slowest_response_{0};

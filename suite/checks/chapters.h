@@ -23,6 +23,7 @@ void AddPackedChecks(std::vector<Check>& list);         // 2.8
 void AddPackedEventChecks(std::vector<Check>& list);    // 2.8.10; called by that
 void AddPackedHostileChecks(std::vector<Check>& list);  // drivers that break the rules; likewise
 void AddHostileChecks(std::vector<Check>& list);        // 2.7, drivers that break the rules
+void AddSuspendChecks(std::vector<Check>& list);        // 3.4
 void AddAdminListChecks(std::vector<Check>& list);      // 2.12.1
 void AddAdminCommandChecks(std::vector<Check>& list);   // 2.12.1.5
 void AddAdminObjectChecks(std::vector<Check>& list);    // 2.12.1.2, 2.12.1.3

@@ -37,6 +37,7 @@ const std::vector<Check>& AllChecks() {
     AddSuppressionChecks(list);
     AddPackedChecks(list);
     AddHostileChecks(list);
+    AddSuspendChecks(list);
     AddAdminListChecks(list);
     AddAdminCommandChecks(list);
     AddAdminObjectChecks(list);

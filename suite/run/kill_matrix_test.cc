@@ -44,6 +44,10 @@ const char* const kFaultlessPci[] = {
 const char* const kFaultlessPacked[] = {"blk,packed=1", "entropy,packed=1,queue-size=12",
                                         "experimental,packed=1", "blk,level=pci,packed=1",
                                         "blk,level=mmio,packed=1"};
+// These differ from the others in that they can be suspended.
+const char* const kFaultlessSuspend[] = {"blk,suspend=1", "entropy,suspend=1,packed=1",
+                                         "experimental,suspend=1", "blk,suspend=1,level=pci",
+                                         "experimental,suspend=1,level=mmio"};
 // These differ from the others in administration commands only.
 const char* const kFaultlessAdmin[] = {"admin,level=pci", "admin,busy=1", "admin,numbers=text"};
 
@@ -186,6 +190,8 @@ void RegisterAll() {
       devices.insert(devices.end(), std::begin(kFaultlessAdmin), std::end(kFaultlessAdmin));
     if (check.level() == "pci")
       devices.insert(devices.end(), std::begin(kFaultlessPci), std::end(kFaultlessPci));
+    if (check.HasTag("suspend"))
+      devices.assign(std::begin(kFaultlessSuspend), std::end(kFaultlessSuspend));
     if (check.HasTag("packed"))
       devices.assign(std::begin(kFaultlessPacked), std::end(kFaultlessPacked));
     for (const std::string& device : devices)
