@@ -83,7 +83,9 @@ typedef struct vitro_queue {
  * order; bit 0 is that of the byte at `offset`. */
 typedef struct vitro_pci_ops {
   uint32_t size;
-  /* Configuration space: offset 0 to 4095, width 1, 2 or 4, naturally aligned. */
+  /* Configuration space: offset 0 to 4095, width 1, 2 or 4, naturally aligned. A function with an
+   * SR-IOV capability answers for its virtual functions as well: theirs are asked for at their
+   * routing id, less that of the function itself, times 4096. All others read all-ones there. */
   uint32_t (*config_read)(vitro_device* device, uint32_t offset, uint32_t width);
   void (*config_write)(vitro_device* device, uint32_t offset, uint32_t width, uint32_t value);
   /* An access `offset` bytes into BAR `bar` (0 to 5; the lower of the two of a 64-bit BAR). width

@@ -53,6 +53,23 @@ TEST_F(PciAttachTest, OptionsAreDividedBetweenFunctionDeviceAndDriver) {
   EXPECT_THAT(Complaint("ref:blk,interrupts=intx"), HasSubstr("no option 'interrupts'"));
 }
 
+TEST_F(PciAttachTest, VirtualFunctionsAreReachedByTheirRoutingIds) {
+  constexpr uint64_t kSriov = pci::kFirstExtended, kFirst = pci::kConfigBytes;
+  auto transport = Attach("ref:blk,level=pci,vfs=1").value();
+  EXPECT_EQ(transport->ReadRegister("pci", kFirst + pci::kRevisionId, 1).value(), 0xffu);
+  ASSERT_TRUE(transport->WriteRegister("pci", kSriov + pci::sriov::kNumVfs, 2, 1));
+  ASSERT_TRUE(
+      transport->WriteRegister("pci", kSriov + pci::sriov::kControl, 2, pci::sriov::kVfEnable));
+  EXPECT_EQ(transport->ReadRegister("pci", kFirst + pci::kRevisionId, 1).value(), 1u);
+  EXPECT_EQ(transport->ReadRegister("pci", 2 * kFirst, 4).value(), UINT32_MAX);
+  EXPECT_EQ(transport->ReadRegister("pci", kFirst << 16, 4).error().kind, ErrorKind::kRefused);
+  // Without them there is the function alone.
+  auto plain = Attach("ref:blk,level=pci").value();
+  EXPECT_EQ(plain->ReadRegister("pci", kSriov, 4).value(), 0u);
+  EXPECT_EQ(plain->ReadRegister("pci", kFirst, 4).value(), UINT32_MAX);
+  EXPECT_THAT(Complaint("ref:blk,level=pci,vfs=1,transitional=1"), HasSubstr("option 'vfs'"));
+}
+
 TEST_F(PciAttachTest, LevelsThatAreNotThere) {
   auto attachment = OpenAttachment("ref:blk,level=ccw");
   ASSERT_FALSE(attachment);

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <vector>
 
 #include "harness/driver/virtqueue.h"
 #include "harness/virtio/features.h"
@@ -22,6 +23,7 @@ struct DriverState {
   bool hostile = false;    // the driver has stopped being a conforming one
   bool legacy = false;     // it uses the legacy interface
   std::map<uint32_t, std::unique_ptr<Virtqueue>> queues;  // set up and not reset
+  std::vector<GuestRange> lent;  // others than the device's queues may write there
 
   // May buffers be used? Through the legacy interface also before DRIVER_OK (3.1.2).
   bool running() const { return (status & status::kDriverOk) != 0 || (legacy && !queues.empty()); }

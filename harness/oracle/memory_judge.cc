@@ -75,7 +75,7 @@ Oracle::Oracle(GuestMemory& memory, Shadow& shadow, DriverState& state, const Tr
 // Where the device may write now. Before DRIVER_OK that is nowhere (2.1.2), unless the carrier
 // keeps the status to itself, so that the device cannot know.
 std::vector<GuestRange> Oracle::Writable() const {
-  std::vector<GuestRange> ranges;
+  std::vector<GuestRange> ranges = state_.lent;
   if (!state_.running() && Has(Ability::kDeviceStatus) && !state_.hostile) return ranges;
   for (const auto& [index, queue] : state_.queues) {
     if (queue->usable()) std::ranges::copy(queue->DeviceWritable(), std::back_inserter(ranges));

@@ -38,6 +38,22 @@ TEST_F(MemoryJudge, TheDeviceMayWriteItsBuffersAndTheUsedRing) {
   EXPECT_THAT(Found(), IsEmpty());
 }
 
+TEST_F(MemoryJudge, MemoryThatWasLentMayBeWrittenAtAnyTime) {
+  constexpr uint64_t kLent = kMemory + 0x20000;
+  Do(op::Lend{kLent, 64});
+  device.Poke(kLent, 64);
+  Do(op::ReadStatus{});
+  Up();
+  device.Poke(kLent + 8, 8);
+  Do(op::Reset{});
+  device.Poke(kLent, 1);
+  Do(op::ReadStatus{});
+  EXPECT_THAT(Found(), IsEmpty());
+  device.Poke(kLent + 64);
+  Finish();
+  EXPECT_THAT(Found(), ElementsAre(kOutside));
+}
+
 TEST_F(MemoryJudge, AWriteToTheDescriptorTableIsToldOnceWithWhatStoodThere) {
   Up();
   Publish(0, 16, 0);

@@ -368,6 +368,16 @@ struct Fill {  // poison: a pattern of seed and address; seeds 2n and 2n+1 diffe
     v("address", address), v("length", length), v("seed", seed);
   }
 };
+// Memory that a device may write from now on although no queue of the session covers it: rings and
+// buffers of a member of the device's group, which is driven through its owner.
+struct Lend {
+  static constexpr const char* kName = "lend";
+  uint64_t address = 0, length = 0;
+  template <typename V>
+  void Fields(V& v) {
+    v("address", address), v("length", length);
+  }
+};
 struct Read {  // yields the bytes
   static constexpr const char* kName = "read";
   uint64_t address = 0, length = 0;
@@ -429,17 +439,16 @@ struct Expect {
 
 namespace vitro {
 
-using Operation =
-    std::variant<op::ReadFeatures, op::AcceptFeatures, op::ReadStatus, op::WriteStatus, op::Reset,
-                 op::Reconnect, op::ReadConfig, op::WriteConfig, op::ReadGeneration,
-                 op::StimulateConfigChange, op::TakeConfigNotifications, op::WaitConfigNotification,
-                 op::ReadQueueMaxSize, op::SetupQueue, op::ResetQueue, op::Notify, op::Publish,
-                 op::Expose, op::SetAvailFlags, op::SetUsedEvent, op::WaitUsed, op::Churn,
-                 op::ReadAnswer, op::ReadUsedFlags, op::ReadUsedIdx, op::ReadAvailEvent,
-                 op::TakeNotifications, op::WaitNotifications, op::Quiesce, op::ReadRegister,
-                 op::WriteRegister, op::WaitRegister, op::Interrupts, op::Interface,
-                 op::WaitMessages, op::WaitLine, op::ReadLine, op::TakeLineRises, op::Write,
-                 op::Fill, op::Read, op::Hostile, op::RawDescriptor, op::RawAvailable, op::Expect>;
+using Operation = std::variant<
+    op::ReadFeatures, op::AcceptFeatures, op::ReadStatus, op::WriteStatus, op::Reset, op::Reconnect,
+    op::ReadConfig, op::WriteConfig, op::ReadGeneration, op::StimulateConfigChange,
+    op::TakeConfigNotifications, op::WaitConfigNotification, op::ReadQueueMaxSize, op::SetupQueue,
+    op::ResetQueue, op::Notify, op::Publish, op::Expose, op::SetAvailFlags, op::SetUsedEvent,
+    op::WaitUsed, op::Churn, op::ReadAnswer, op::ReadUsedFlags, op::ReadUsedIdx, op::ReadAvailEvent,
+    op::TakeNotifications, op::WaitNotifications, op::Quiesce, op::ReadRegister, op::WriteRegister,
+    op::WaitRegister, op::Interrupts, op::Interface, op::WaitMessages, op::WaitLine, op::ReadLine,
+    op::TakeLineRises, op::Write, op::Fill, op::Lend, op::Read, op::Hostile, op::RawDescriptor,
+    op::RawAvailable, op::Expect>;
 
 // What an operation yielded.
 struct Observation {

@@ -15,6 +15,7 @@ TEST(Program, TextRoundTrips) {
       op::WriteConfig{4, {1, 2, 0xff}},
       op::Publish{1, {{0x1000, 16, false}, {0x2000, 512, true}}, 1, 0x3000, 2, 1},
       op::WaitUsed{1, 3},
+      op::Lend{0x3000, 64},
       op::Expect{
           "len", "range", {1, 513}, {}, "dev.x.1", "warn", "a \"quoted\" reason\nwith = signs"},
       op::Hostile{},
@@ -29,7 +30,7 @@ TEST(Program, TextRoundTrips) {
   EXPECT_EQ(publish.segments.size(), 2u);
   EXPECT_TRUE(publish.segments[1].writable);
   EXPECT_EQ(std::get<op::AcceptFeatures>(parsed->operations[0]).features, (FeatureSet{32, 70}));
-  EXPECT_EQ(std::get<op::Expect>(parsed->operations[4]).because,
+  EXPECT_EQ(std::get<op::Expect>(parsed->operations[5]).because,
             "a \"quoted\" reason\nwith = signs");
 }
 

@@ -432,6 +432,12 @@ Result<Observation> Session::Do(const op::Fill& fill) {
   return Observation{};
 }
 
+Result<Observation> Session::Do(const op::Lend& lend) {
+  VITRO_TRY(memory_.Read(lend.address, lend.length));
+  state_.lent.push_back({lend.address, lend.length});
+  return Observation{};
+}
+
 Result<Observation> Session::Do(const op::Read& read) {
   Observation observation;
   VITRO_ASSIGN(observation.bytes, memory_.Read(read.address, read.length));

@@ -114,6 +114,7 @@ class Session {
   Result<Observation> Do(const op::TakeLineRises&);
   Result<Observation> Do(const op::Write&);
   Result<Observation> Do(const op::Fill&);
+  Result<Observation> Do(const op::Lend&);
   Result<Observation> Do(const op::Read&);
   Result<Observation> Do(const op::Hostile&);
   Result<Observation> Do(const op::RawDescriptor&);

@@ -62,7 +62,8 @@ TEST_F(SessionTest, WhatCannotBeDoneIsAnErrorAndStandsInTheTrace) {
   for (const Operation& operation : std::vector<Operation>{
            op::Publish{.segments = {{kMemory, 1, false}}}, op::Expose{}, op::WaitUsed{},
            op::SetAvailFlags{}, op::SetUsedEvent{}, op::ReadUsedIdx{}, op::RawAvailable{},
-           op::RawDescriptor{}, op::Churn{}, op::Read{0, 8}, op::Write{0, {1}}, op::Fill{0, 8, 1}})
+           op::RawDescriptor{}, op::Churn{}, op::Read{0, 8}, op::Write{0, {1}}, op::Fill{0, 8, 1},
+           op::Lend{0, 8}})
     EXPECT_EQ(ErrorOf(operation), ErrorKind::kUsage) << ToText(operation);
   EXPECT_EQ(ErrorOf(op::Reconnect{}), ErrorKind::kUnsupported);
   device.abilities_.Deny(Ability::kUsedNotification, "polled");

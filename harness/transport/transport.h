@@ -152,7 +152,8 @@ class Transport {
   virtual NotificationRoute RouteOf(uint32_t /*queue*/) const { return NotificationRoute::kOwn; }
 
   // The levels with registers, pci and mmio. `region` is one of the standard's structures: for PCI
-  // "pci" (configuration space of the function), "common", "notify", "isr", "device", "legacy",
+  // "pci" (configuration space of the function; 4096 bytes on that of the function with the
+  // next routing id, and so on: virtual functions), "common", "notify", "isr", "device", "legacy",
   // "msix" (the table), "pba" and "bar0" to "bar5"; for MMIO "mmio". Offsets are bytes into it.
   // Nothing is done beside the access itself: not even the interrupt handler runs.
   virtual Result<uint64_t> ReadRegister(const std::string& /*region*/, uint64_t /*offset*/,

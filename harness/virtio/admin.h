@@ -54,4 +54,41 @@ inline constexpr uint16_t kFirstTypeCap = 0x800, kFirstReservedCap = 0x1000;
 inline constexpr uint32_t kObjType = 0, kObjId = 4, kObjFlags = 8, kObjData = 16;
 inline constexpr uint16_t kFirstTypeObject = 0x200, kFirstReservedObject = 0x500;
 
+// Legacy access (2.12.1.1): u8 offset; for a write 7 bytes reserved and the data, which are as long
+// as the device-readable part is; what is read is as long as there is room for the result.
+inline constexpr uint32_t kLegacyOffset = 0, kLegacyData = 8;
+// struct virtio_pci_legacy_notify_info, of which LEGACY_NOTIFY_INFO gives four: u8 flags, u8 bar, 6
+// bytes of padding, le64 offset.
+inline constexpr uint32_t kNotifyInfoEntries = 4, kNotifyInfoBytes = 16;
+inline constexpr uint32_t kNotifyInfoFlags = 0, kNotifyInfoBar = 1, kNotifyInfoOffset = 8;
+inline constexpr uint8_t kNotifyInfoEnd = 0, kNotifyInfoOwner = 1, kNotifyInfoMember = 2;
+
+// Device parts (2.12.1.4). VIRTIO_DEV_PARTS_CAP: u8 limit of objects that get, u8 of those that
+// set. VIRTIO_RESOURCE_OBJ_DEV_PARTS: u8 type, 7 bytes reserved.
+inline constexpr uint32_t kDevPartsCapBytes = 2;
+inline constexpr uint16_t kObjDevParts = 0x0;
+inline constexpr uint32_t kObjDevPartsBytes = 8;
+inline constexpr uint8_t kDevPartsGets = 0, kDevPartsSets = 1;
+// METADATA_GET and GET: the 8 bytes that name an object, u8 type, 7 bytes reserved; GET may go on
+// with headers of parts. SET: the 8 bytes, parts. DEV_MODE_SET: u8 flags.
+inline constexpr uint32_t kPartsType = 8, kPartsSelected = 16, kPartsToSet = 8;
+inline constexpr uint8_t kMetadataSize = 0, kMetadataCount = 1, kMetadataList = 2;
+inline constexpr uint32_t kMetadataHeaders = 8;  // in the answer to kMetadataList, after the count
+inline constexpr uint8_t kGetSelected = 0, kGetAll = 1;
+inline constexpr uint8_t kModeStopped = 1 << 0;
+
+// struct virtio_dev_part_hdr (2.14): le16 type, u8 flags, u8 reserved, 8 bytes of selector, le32
+// length of the value that follows.
+inline constexpr uint32_t kPartType = 0, kPartFlags = 2, kPartSelector = 4, kPartLength = 12;
+inline constexpr uint32_t kPartHeader = 16;
+inline constexpr uint8_t kPartOptional = 1 << 0;
+// In the order in which parts stand.
+inline constexpr uint16_t kPartDevFeatures = 0x100, kPartDrvFeatures = 0x101;
+inline constexpr uint16_t kPartPciCommonCfg = 0x102, kPartDeviceStatus = 0x103;
+inline constexpr uint16_t kPartVqCfg = 0x104, kPartVqNotifyCfg = 0x105;
+// struct virtio_dev_part_vq_cfg and virtio_dev_part_vq_notify_data.
+inline constexpr uint32_t kVqCfgBytes = 32, kVqNotifyCfgBytes = 8;
+inline constexpr uint32_t kVqCfgSize = 0, kVqCfgVector = 2, kVqCfgEnabled = 4;
+inline constexpr uint32_t kVqCfgDesc = 8, kVqCfgDriver = 16, kVqCfgDevice = 24;
+
 }  // namespace vitro::admin

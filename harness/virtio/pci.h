@@ -36,10 +36,30 @@ inline constexpr uint32_t kMsixEntryBytes = 16;
 inline constexpr uint32_t kMsixEntryData = 8, kMsixEntryControl = 12;
 inline constexpr uint32_t kMsixEntryMasked = 1;
 
+// Power management capability: control and status
+inline constexpr uint32_t kPowerControl = 4;
+inline constexpr uint16_t kPowerPmeStatus = 1 << 15;
+
 // PCI Express capability: function level reset
 inline constexpr uint32_t kExpressDeviceCapabilities = 4, kExpressDeviceControl = 8;
 inline constexpr uint32_t kExpressFlrCapable = 1u << 28;
 inline constexpr uint16_t kExpressInitiateFlr = 1 << 15;
+
+// Extended capabilities, which only PCI Express functions have: le16 id, 4 bits of version, 12 bits
+// that tell the position of the next one.
+inline constexpr uint32_t kConfigBytes = 4096, kFirstExtended = 0x100;
+inline constexpr uint16_t kExtendedSrIov = 0x10;
+inline constexpr uint32_t kExtendedNextShift = 20;
+
+// The SR-IOV extended capability. A virtual function has the routing id of the physical one plus
+// First VF Offset plus VF Stride times its number less one; they are counted from 1.
+namespace sriov {
+inline constexpr uint32_t kControl = 0x08, kInitialVfs = 0x0c, kTotalVfs = 0x0e, kNumVfs = 0x10;
+inline constexpr uint32_t kFirstVfOffset = 0x14, kVfStride = 0x16, kVfDeviceId = 0x1a;
+inline constexpr uint32_t kSupportedPageSizes = 0x1c, kSystemPageSize = 0x20;
+inline constexpr uint32_t kVfBar0 = 0x24, kBytes = 0x40;
+inline constexpr uint16_t kVfEnable = 1 << 0, kVfMemoryEnable = 1 << 3;
+}  // namespace sriov
 
 }  // namespace vitro::pci
 

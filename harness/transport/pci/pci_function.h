@@ -11,8 +11,9 @@ namespace vitro {
 
 class PciFunction : public Carrier {
  public:
-  // Configuration space: width 1, 2 or 4, naturally aligned. A function that is not there reads
-  // all-ones.
+  // Configuration space: width 1, 2 or 4, naturally aligned. From offset 4096 on that of the
+  // functions with the next routing ids, 4096 bytes each: its virtual functions. A function that is
+  // not there, or that the carrier does not reach, reads all-ones.
   virtual Result<uint32_t> ReadConfig(uint32_t offset, uint32_t width) = 0;
   virtual Result<> WriteConfig(uint32_t offset, uint32_t width, uint32_t value) = 0;
 

@@ -13,7 +13,8 @@ namespace common = virtio_pci::common;
 namespace legacy = virtio_pci::legacy;
 
 constexpr Duration kQueueResetDeadline = std::chrono::seconds(1);
-constexpr uint32_t kFeatureWords = 4;  // of 32 bits each
+constexpr uint32_t kFeatureWords = 4;                     // of 32 bits each
+constexpr uint64_t kConfigSpaces = uint64_t{4096} << 16;  // of all routing ids
 
 }  // namespace
 
@@ -147,7 +148,7 @@ Result<PciTransport::Place> PciTransport::Locate(const std::string& region, uint
 Result<uint64_t> PciTransport::ReadRegister(const std::string& region, uint64_t offset,
                                             uint32_t width) {
   if (region == "pci") {
-    if (!IsNaturalAccess(offset, width, 4) || offset + width > 4096)
+    if (!IsNaturalAccess(offset, width, 4) || offset + width > kConfigSpaces)
       return Fail(ErrorKind::kRefused, "configuration space is read in aligned 1, 2 or 4 bytes");
     VITRO_ASSIGN(const uint32_t value, function_->ReadConfig(static_cast<uint32_t>(offset), width));
     return value;
@@ -159,7 +160,7 @@ Result<uint64_t> PciTransport::ReadRegister(const std::string& region, uint64_t 
 Result<> PciTransport::WriteRegister(const std::string& region, uint64_t offset, uint32_t width,
                                      uint64_t value) {
   if (region == "pci") {
-    if (!IsNaturalAccess(offset, width, 4) || offset + width > 4096)
+    if (!IsNaturalAccess(offset, width, 4) || offset + width > kConfigSpaces)
       return Fail(ErrorKind::kRefused, "configuration space is written in aligned 1, 2 or 4 bytes");
     return function_->WriteConfig(static_cast<uint32_t>(offset), width,
                                   static_cast<uint32_t>(value));
