@@ -2,6 +2,7 @@
 #include "devices/pci/device_side.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "harness/base/bytes.h"
 #include "harness/virtio/device_id.h"
@@ -12,6 +13,8 @@ namespace vitro::pcidev {
 namespace {
 
 constexpr uint32_t kMostQueues = 65536;
+constexpr FeatureSet kOfRings{feature::kIndirectDesc, feature::kEventIdx, feature::kRingPacked,
+                              feature::kInOrder, feature::kRingReset};
 
 uint32_t QueueIndices(const vitro_identity& identity) {
   const uint64_t admin = identity.admin_queue_count == 0
@@ -32,6 +35,17 @@ DeviceSide::DeviceSide(const vitro_device_ops* ops, vitro_device* device,
   if (ops_->config_generation) device_generation_ = ops_->config_generation(device_);
 }
 
+void DeviceSide::AddAdminQueue(ref::DeviceCore& queue) {
+  admin_ = &queue;
+  identity_.admin_queue_index = queue_count();
+  identity_.admin_queue_count = 1;
+  queues_.emplace_back();
+}
+
+bool DeviceSide::IsAdminQueue(uint32_t queue) const {
+  return admin_ != nullptr && queue == identity_.admin_queue_index;
+}
+
 // Features
 // ----------------------------------------------------------------------------------------
 
@@ -42,6 +56,12 @@ FeatureSet DeviceSide::Offered() {
   if (options_.notification_data) offered.Add(feature::kNotificationData);
   if (options_.notif_config_data) offered.Add(feature::kNotifConfigData);
   if (!RingReset()) offered.Remove(feature::kRingReset);
+  if (admin_ != nullptr) {
+    // What the administration virtqueue cannot do no queue does.
+    offered = offered - (kOfRings - admin_->OfferedFeatures());
+    offered.Add(feature::kAdminVq);
+    if (!options_.fault("sriov-not-offered")) offered.Add(feature::kSrIov);
+  }
   return offered.Without(feature::kNotifyOnEmpty);  // of the legacy interface only (6.3)
 }
 
@@ -58,6 +78,10 @@ void DeviceSide::Accept(FeatureSet features) {
   // The device inside knows nothing of the function's own.
   if (options_.notification_data) features.Remove(feature::kNotificationData);
   if (options_.notif_config_data) features.Remove(feature::kNotifConfigData);
+  if (admin_ != nullptr) {
+    admin_->AcceptFeatures(features & admin_->OfferedFeatures());
+    features = features - FeatureSet{feature::kAdminVq, feature::kSrIov};
+  }
   const uint64_t words[2] = {features.word(0), features.word(1)};
   ops_->accept_features(device_, words);
 }
@@ -77,11 +101,25 @@ void DeviceSide::WriteStatus(uint8_t value) {
   if ((accepted_.Has(feature::kRingReset) && !RingReset()) ||
       accepted_.Has(feature::kNotifyOnEmpty))
     value &= static_cast<uint8_t>(~status::kFeaturesOk);
-  if (value != 0) ops_->set_status(device_, value);
+  if (value == 0) return;
+  ops_->set_status(device_, value);
+  if (admin_ == nullptr) return;
+  // It is as far as the device is.
+  constexpr uint8_t kDecided = status::kFeaturesOk | status::kDriverOk;
+  admin_->SetStatus(value & static_cast<uint8_t>(~kDecided | ops_->get_status(device_)));
+}
+
+uint8_t DeviceSide::Status() const {
+  const uint8_t own = ops_->get_status(device_);
+  return admin_ == nullptr
+             ? own
+             : static_cast<uint8_t>(own | (admin_->GetStatus() & status::kNeedsReset));
 }
 
 void DeviceSide::Reset() {
   ops_->reset(device_);
+  if (admin_ != nullptr) admin_->Reset();
+  held_.clear();
   accepted_ = FeatureSet();
   legacy_use_ = false;
   const ref::FaultSwitch& fault = options_.fault;
@@ -100,6 +138,7 @@ void DeviceSide::Reset() {
 // ----------------------------------------------------------------------------------------
 
 uint32_t DeviceSide::QueueMax(uint32_t queue) const {
+  if (IsAdminQueue(queue)) return admin_->QueueMaxSize(queue);
   return queue < queues_.size() ? ops_->queue_max_size(device_, queue) : 0;
 }
 
@@ -111,14 +150,19 @@ bool DeviceSide::EnableQueue(uint32_t index) {
   setup.desc_address = state.desc;
   setup.driver_address = state.driver;
   setup.device_address = state.device;
-  if (ops_->queue_setup(device_, index, &setup) != 0) return false;
+  const bool taken = IsAdminQueue(index) ? admin_->QueueSetup(index, setup)
+                                         : ops_->queue_setup(device_, index, &setup) == 0;
+  if (!taken) return false;
   state.enabled = true;
   state.resetting = options_.fault("queue-reset-reads-one-forever") && state.resetting;
   return true;
 }
 
 bool DeviceSide::ResetQueue(uint32_t index) {
-  if (ops_->queue_reset == nullptr || ops_->queue_reset(device_, index) != 0) return false;
+  const bool done = IsAdminQueue(index)
+                        ? admin_->QueueReset(index)
+                        : ops_->queue_reset != nullptr && ops_->queue_reset(device_, index) == 0;
+  if (!done) return false;
   queues_[index] = QueueState();
   queues_[index].enable_shown = options_.fault("queue-reset-keeps-enable");
   queues_[index].resetting = options_.fault("queue-reset-reads-one-forever");
@@ -127,8 +171,17 @@ bool DeviceSide::ResetQueue(uint32_t index) {
 }
 
 void DeviceSide::Notify(uint32_t queue) {
+  if (holding_) {
+    held_.insert(queue);
+    return;
+  }
   interrupts_->Notified(queue);
-  ops_->notify(device_, queue);
+  IsAdminQueue(queue) ? admin_->Notify(queue) : ops_->notify(device_, queue);
+}
+
+void DeviceSide::ReleaseNotifications() {
+  holding_ = false;
+  for (const uint32_t queue : std::exchange(held_, {})) Notify(queue);
 }
 
 // Nobody can take it for the index.

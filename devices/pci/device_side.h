@@ -6,11 +6,13 @@
 
 #include <atomic>
 #include <cstdint>
+#include <set>
 #include <vector>
 
 #include "devices/abi/vitro_device.h"
 #include "devices/pci/function_options.h"
 #include "devices/pci/interrupts.h"
+#include "devices/ref/device_core.h"
 #include "harness/virtio/features.h"
 
 namespace vitro::pcidev {
@@ -31,6 +33,9 @@ class DeviceSide {
   const vitro_identity& identity() const { return identity_; }
   // Indices that a queue may have, administration virtqueues included.
   uint32_t queue_count() const { return static_cast<uint32_t>(queues_.size()); }
+  // Adds a last queue, which belongs to a core of its own: an administration virtqueue (2.13), and
+  // with it SR-IOV. Before anything else. `queue` goes through all that the device goes through.
+  void AddAdminQueue(ref::DeviceCore& queue);
   void SetInterrupts(Interrupts* interrupts) { interrupts_ = interrupts; }
 
   FeatureSet Offered();
@@ -40,7 +45,7 @@ class DeviceSide {
   // In effect: FEATURES_OK has been taken.
   bool Negotiated(unsigned feature_bit) const;
 
-  uint8_t Status() const { return ops_->get_status(device_); }
+  uint8_t Status() const;
   void WriteStatus(uint8_t status);
   void Reset();
 
@@ -50,6 +55,9 @@ class DeviceSide {
   bool EnableQueue(uint32_t queue);
   bool ResetQueue(uint32_t queue);
   void Notify(uint32_t queue);
+  // Meanwhile the device hears of no notification, and of all of them afterwards.
+  void HoldNotifications() { holding_ = true; }
+  void ReleaseNotifications();
   // The value by which the driver names this queue when it notifies.
   uint16_t NotificationValue(uint32_t queue) const;
   static uint16_t NotifConfigData(uint32_t queue);
@@ -68,12 +76,16 @@ class DeviceSide {
  private:
   // Is the device's offer of RING_RESET passed on?
   bool RingReset() const { return options_.ring_reset && ops_->queue_reset != nullptr; }
+  bool IsAdminQueue(uint32_t queue) const;
   bool Torn(uint64_t offset, uint32_t width) const;
 
   const vitro_device_ops* ops_;
   vitro_device* device_;
   const FunctionOptions& options_;
   Interrupts* interrupts_ = nullptr;
+  ref::DeviceCore* admin_ = nullptr;
+  bool holding_ = false;
+  std::set<uint32_t> held_;  // notified meanwhile
   vitro_identity identity_{};
   std::vector<QueueState> queues_;
   FeatureSet accepted_;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "devices/pci/sriov_owner.h"
 #include "devices/ref/faults.h"
 #include "harness/base/bytes.h"
 #include "harness/virtio/pci.h"
@@ -69,12 +70,35 @@ std::unique_ptr<Function> Function::Create(const vitro_device_ops* core, const v
   return function->Start(rest) ? std::move(function) : nullptr;
 }
 
+std::unique_ptr<Function> Function::CreateVirtual(const vitro_device_ops* core,
+                                                  const vitro_host* host, FunctionOptions options,
+                                                  const std::string& core_options) {
+  options.vfs = 0;
+  options.intx = false;  // as all virtual functions
+  options.virtual_function = true;
+  std::unique_ptr<Function> function(new Function(core, host, options));
+  return function->Start(core_options) ? std::move(function) : nullptr;
+}
+
+bool Function::MakeOwner(const std::string& core_options) {
+  if (side_->identity().admin_queue_count != 0) {
+    host_->log(host_->context, "option 'vfs': the device has administration virtqueues of its own");
+    return false;
+  }
+  // Members are driven through their legacy interface.
+  const std::string options = core_options + (core_options.empty() ? "legacy=1" : ",legacy=1");
+  owner_ = SriovOwner::Create(core_, host_, &inner_host_, side_->queue_count(), options_, options);
+  if (owner_ != nullptr) side_->AddAdminQueue(owner_->queue());
+  return owner_ != nullptr;
+}
+
 bool Function::Start(const std::string& core_options) {
   if (core_->create(&inner_host_, core_options.c_str(), &device_) != 0) {
     device_ = nullptr;
     return false;
   }
   side_ = std::make_unique<DeviceSide>(core_, device_, options_);
+  if (options_.vfs != 0 && !MakeOwner(core_options)) return false;
   std::string problem;
   layout_ =
       FunctionLayout::Make(options_, side_->identity(), side_->queue_count(), space_, problem);
@@ -88,9 +112,26 @@ bool Function::Start(const std::string& core_options) {
   side_->SetInterrupts(interrupts_.get());
   common_ = std::make_unique<CommonConfig>(*side_, *interrupts_, options_);
   legacy_ = std::make_unique<LegacyConfig>(*side_, *interrupts_, options_);
-  for (const Region& region : layout_.regions)
+  for (const Region& region : layout_.regions) {
     if (region.kind == RegionKind::kSharedMemory) shared_memory_.resize(region.length);
+    if (region.kind == RegionKind::kLegacyNotify) owner_->group().SetNotifyAddress(region.offset);
+  }
   return true;
+}
+
+void Function::Identity(vitro_identity* identity) const {
+  core_->identity(device_, identity);
+  if (owner_ == nullptr || identity->size < sizeof *identity) return;
+  identity->admin_queue_index = side_->identity().admin_queue_index;
+  identity->admin_queue_count = side_->identity().admin_queue_count;
+}
+
+// Commands come first, so that they find members at work.
+bool Function::Run() {
+  if (owner_ == nullptr) return core_->run(device_) == 1;
+  if (owner_->queue().Run()) return true;
+  const bool any = core_->run(device_) == 1;
+  return owner_->RunMembers() || any;
 }
 
 bool Function::StimulateConfigChange() { return core_->stimulate_config_change(device_) == 0; }
@@ -99,6 +140,8 @@ bool Function::StimulateConfigChange() { return core_->stimulate_config_change(d
 // ----------------------------------------------------------------------------------------
 
 uint32_t Function::ConfigRead(uint32_t offset, uint32_t width) {
+  if (owner_ != nullptr && offset >= ConfigSpace::kBytes && IsNaturalAccess(offset, width, 4))
+    return owner_->ConfigRead(offset, width);
   const uint32_t ones = width >= 4 ? UINT32_MAX : (1u << 8 * width) - 1;
   const bool good = (width == 1 || width == 2 || width == 4) && offset % width == 0 &&
                     offset <= ConfigSpace::kBytes - width;
@@ -115,7 +158,10 @@ uint32_t Function::ConfigRead(uint32_t offset, uint32_t width) {
 }
 
 void Function::ConfigWrite(uint32_t offset, uint32_t width, uint32_t value) {
-  if (!IsNaturalAccess(offset, width, 4) || offset > ConfigSpace::kBytes - width) return;
+  if (!IsNaturalAccess(offset, width, 4)) return;
+  if (owner_ != nullptr && offset >= ConfigSpace::kBytes)
+    return owner_->ConfigWrite(offset, width, value);
+  if (offset > ConfigSpace::kBytes - width) return;
   space_.Write(offset, width, value);
   AfterConfigWrite(offset, width, value);
 }
@@ -129,6 +175,9 @@ void Function::AfterConfigWrite(uint32_t offset, uint32_t width, uint32_t value)
     window_->MergeData(offset, width, value);
     WriteWindow();
   }
+  if (layout_.sriov != 0)
+    owner_->SetControl(static_cast<uint16_t>(space_.Read(layout_.sriov + pci::sriov::kControl, 2)),
+                       static_cast<uint16_t>(space_.Read(layout_.sriov + pci::sriov::kNumVfs, 2)));
   // The bit reads 0 always.
   const uint32_t control = layout_.express + pci::kExpressDeviceControl + 1;
   if (layout_.express != 0 && offset <= control && control < offset + width &&
@@ -199,6 +248,7 @@ bool Function::Read(uint32_t bar, uint64_t offset, uint32_t width, bool window, 
     case RegionKind::kDevice:
       return side_->ReadConfig(offset, width, value);
     case RegionKind::kNotify:
+    case RegionKind::kLegacyNotify:
       value = 0;
       return true;
     case RegionKind::kTable:
@@ -233,6 +283,9 @@ bool Function::Write(uint32_t bar, uint64_t offset, uint32_t width, uint64_t val
       return side_->WriteConfig(offset, width, value);
     case RegionKind::kNotify:
       Doorbell(offset, width, value);
+      return true;
+    case RegionKind::kLegacyNotify:
+      owner_->LegacyNotify(offset, width, value);
       return true;
     case RegionKind::kTable:
       interrupts_->WriteTable(offset, width, value);
@@ -273,12 +326,14 @@ void Function::ResetDevice() {
   side_->Reset();
   common_->Reset();
   legacy_->Reset();
+  if (on_reset_) on_reset_();
 }
 
 void Function::ResetFunction() {
   ResetDevice();
   space_.Reset();
   interrupts_->FunctionReset();
+  if (owner_ != nullptr) owner_->SetControl(0, 0);
   std::fill(shared_memory_.begin(), shared_memory_.end(), uint8_t{0});
 }
 

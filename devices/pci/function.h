@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -20,23 +21,40 @@
 
 namespace vitro::pcidev {
 
+class SriovOwner;
+
 class Function {
  public:
   // A device of `core` inside a function; nullptr, with the reason in host->log, if it refuses.
   static std::unique_ptr<Function> Create(const vitro_device_ops* core, const vitro_host* host,
                                           const char* options);
+  // A virtual function, which is reached through its physical one alone.
+  static std::unique_ptr<Function> CreateVirtual(const vitro_device_ops* core,
+                                                 const vitro_host* host, FunctionOptions options,
+                                                 const std::string& core_options);
   ~Function();
   Function(const Function&) = delete;
   Function& operator=(const Function&) = delete;
 
   // The operations of the C ABI.
-  void Identity(vitro_identity* identity) const { core_->identity(device_, identity); }
-  bool Run() { return core_->run(device_) == 1; }
+  void Identity(vitro_identity* identity) const;
+  bool Run();
   bool StimulateConfigChange();
   uint32_t ConfigRead(uint32_t offset, uint32_t width);
   void ConfigWrite(uint32_t offset, uint32_t width, uint32_t value);
   bool BarRead(uint32_t bar, uint64_t offset, uint32_t width, uint64_t& value);
   bool BarWrite(uint32_t bar, uint64_t offset, uint32_t width, uint64_t value);
+
+  // For the owner of a virtual function.
+  DeviceSide& side() { return *side_; }
+  LegacyConfig& legacy() { return *legacy_; }
+  Interrupts& interrupts() { return *interrupts_; }
+  ConfigSpace& space() { return space_; }
+  const FunctionLayout& layout() const { return layout_; }
+  void ResetDevice();
+  void ResetFunction();
+  // Called after each of the two.
+  void OnReset(std::function<void()> then) { on_reset_ = std::move(then); }
 
  private:
   Function(const vitro_device_ops* core, const vitro_host* host, FunctionOptions options);
@@ -52,8 +70,7 @@ class Function {
   void ReadWindow();
   void WriteWindow();
   void AfterConfigWrite(uint32_t offset, uint32_t width, uint32_t value);
-  void ResetDevice();
-  void ResetFunction();
+  bool MakeOwner(const std::string& core_options);
 
   const vitro_device_ops* core_;
   const vitro_host* host_;
@@ -68,7 +85,9 @@ class Function {
   std::unique_ptr<CommonConfig> common_;
   std::unique_ptr<LegacyConfig> legacy_;
   std::unique_ptr<ConfigWindow> window_;
+  std::unique_ptr<SriovOwner> owner_;  // with option vfs
   std::vector<uint8_t> shared_memory_;
+  std::function<void()> on_reset_;
 };
 
 }  // namespace vitro::pcidev

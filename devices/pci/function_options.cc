@@ -13,7 +13,9 @@ namespace {
 constexpr std::string_view kOwn[] = {
     "transitional", "msix", "intx",        "multiplier",        "shm",
     "vendor",       "flr",  "second-caps", "notification-data", "notif-config-data",
-    "ring-reset"};
+    "ring-reset",   "vfs"};
+
+constexpr uint64_t kMostVfs = 64;
 
 bool IsOwn(std::string_view key, std::string_view value) {
   if (key != "fault") return std::find(std::begin(kOwn), std::end(kOwn), key) != std::end(kOwn);
@@ -31,6 +33,7 @@ void Imply(const ref::FaultInfo* fault, FunctionOptions& options) {
   if (fault->name.starts_with("shm-")) options.shared_memory = true;
   if (fault->name.starts_with("vendor-cap-")) options.vendor = true;
   if (fault->name.starts_with("legacy-")) options.transitional = true;
+  if (fault->name.starts_with("sriov-") && options.vfs == 0) options.vfs = 2;
   if (fault->name == "second-caps-dead" || fault->name == "window-bar-ignored")
     options.second_caps = true;
 }
@@ -61,6 +64,7 @@ FunctionOptions FunctionOptions::Split(std::string_view text, std::string& rest,
   options.shared_memory = flag("shm", false);
   options.vendor = flag("vendor", false);
   options.flr = flag("flr", true);
+  options.vfs = static_cast<uint32_t>(parsed.Number("vfs", 0, 0, kMostVfs));
   options.second_caps = flag("second-caps", false);
   options.notification_data = flag("notification-data", true);
   options.notif_config_data = flag("notif-config-data", true);
@@ -78,6 +82,8 @@ FunctionOptions FunctionOptions::Split(std::string_view text, std::string& rest,
     parsed.Complain("option 'multiplier' is 0 or a power of 2, at least 4 with NOTIFICATION_DATA");
   if (options.second_caps && options.shared_memory)
     parsed.Complain("options 'shm' and 'second-caps' do not fit into one configuration space");
+  if (options.vfs != 0 && (options.transitional || !options.flr))
+    parsed.Complain("option 'vfs' needs a function with flr=1 that is not transitional");
   problem = parsed.Problem();
   // The device inside must do without VERSION_1 and FEATURES_OK then.
   if (options.transitional) Append(rest, "legacy=1");

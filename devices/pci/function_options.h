@@ -20,6 +20,8 @@ struct FunctionOptions {
   bool shared_memory = false;            // two regions
   bool vendor = false;                   // vendor data
   bool flr = true;                       // PCI Express with function level reset
+  uint32_t vfs = 0;                      // virtual functions: SR-IOV, administration virtqueue
+  bool virtual_function = false;         // it is one itself
   bool second_caps = false;              // common, notify and ISR a second time, in another BAR
   // Offered by the function itself (6).
   bool notification_data = true, notif_config_data = true, ring_reset = true;

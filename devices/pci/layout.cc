@@ -62,7 +62,9 @@ class Builder {
   uint16_t SubsystemId() const {
     const bool nameless =
         identity_.device_id > virtio_pci::kLastModernId - virtio_pci::kModernIdBase;
-    if (fault_("subsystem-id-low")) return 0x3f;
+    if (fault_("subsystem-id-low") ||
+        (options_.virtual_function && fault_("sriov-vf-subsystem-low")))
+      return 0x3f;
     if (fault_("legacy-subsystem-wrong")) return static_cast<uint16_t>(identity_.device_id + 1);
     if (options_.transitional || nameless) return static_cast<uint16_t>(identity_.device_id);
     return kSubsystem;
@@ -71,9 +73,11 @@ class Builder {
   void PutIds(std::string& problem) {
     if (options_.transitional && identity_.device_id > UINT16_MAX)
       problem = fmt::format("device type {} does not fit a subsystem id", identity_.device_id);
-    const bool first_revision = options_.transitional || fault_("revision-zero");
+    const bool member_only = options_.virtual_function && fault_("sriov-vf-revision-zero");
+    const bool first_revision = options_.transitional || fault_("revision-zero") || member_only;
     space_.Put(pci::kVendorId, 2, virtio_pci::kVendorId + (fault_("pci-vendor-id-wrong") ? 1 : 0));
     space_.Put(pci::kDeviceId, 2, PciDeviceId());
+    if (options_.virtual_function) space_.Put(pci::kVendorId, 4, UINT32_MAX);  // as SR-IOV has it
     space_.Put(pci::kRevisionId, 1, first_revision && !fault_("legacy-revision-1") ? 0 : 1);
     space_.Put(pci::kClassCode, 3, kClassOther);
     space_.Put(pci::kSubsystemVendorId, 2, kSubsystemVendor);
@@ -92,6 +96,8 @@ class Builder {
     const uint64_t size = std::bit_ceil(std::max(bytes, least));
     layout_.bar_sizes[index] = size;
     layout_.bar_io[index] = flags & pci::kBarIo;
+    // Those of virtual functions are in the SR-IOV capability.
+    if (options_.virtual_function) return;
     space_.AddBar(index, size, flags, !(index == kMainBar && fault_("bar-never-maps")));
   }
 
@@ -120,7 +126,12 @@ class Builder {
     if (identity_.config_size != 0)
       Add(RegionKind::kDevice, kMainBar, device, identity_.config_size);
     Add(RegionKind::kNotify, kMainBar, notify, NotifyBytes());
-    Bar(kMainBar, notify + NotifyBytes(), pci::kBarType64);
+    uint64_t end = notify + NotifyBytes();
+    if (options_.vfs != 0) {
+      const uint64_t bytes = options_.vfs * kLegacyNotifyStride;
+      end = Add(RegionKind::kLegacyNotify, kMainBar, PageUp(end), bytes).offset + bytes;
+    }
+    Bar(kMainBar, end, pci::kBarType64);
   }
 
   // Also the place of the second structures.
@@ -208,6 +219,8 @@ class Builder {
     if (options_.vendor) PutVendor();
     if (layout_.vectors != 0) PutMsix();
     if (options_.flr) PutExpress();
+    if (options_.virtual_function) PutPowerManagement();
+    if (options_.vfs != 0 && !fault_("sriov-capability-missing")) PutSriov();
     if (fault_("cap-list-loop")) space_.CloseLoop();
   }
 
@@ -258,6 +271,31 @@ class Builder {
     StoreLe<uint32_t>(&body[12], 0x11);                     // 2.5 GT/s, one lane
     StoreLe<uint16_t>(&body[18], 0x11);
     layout_.express = Capability(body);
+  }
+
+  // Version 3, nothing but D0 and D3hot, and no PME.
+  void PutPowerManagement() {
+    Bytes body(8);
+    body[0] = pci::kCapPowerManagement;
+    StoreLe<uint16_t>(&body[2], 3);
+    layout_.power = Capability(body);
+  }
+
+  void PutSriov() {
+    namespace sriov = pci::sriov;
+    const uint32_t at = layout_.sriov = pci::kFirstExtended;
+    space_.Put(at, 4, pci::kExtendedSrIov | 1u << 16);  // version 1, the last
+    space_.Put(at + sriov::kControl, 2, 0, sriov::kVfEnable | sriov::kVfMemoryEnable);
+    space_.Put(at + sriov::kInitialVfs, 2, options_.vfs);
+    space_.Put(at + sriov::kTotalVfs, 2, options_.vfs);
+    space_.Put(at + sriov::kNumVfs, 2, 0, UINT16_MAX);
+    space_.Put(at + sriov::kFirstVfOffset, 2, kFirstVfOffset);
+    space_.Put(at + sriov::kVfStride, 2, kVfStride);
+    space_.Put(at + sriov::kVfDeviceId, 2, space_.Read(pci::kDeviceId, 2));
+    space_.Put(at + sriov::kSupportedPageSizes, 4, 1);
+    space_.Put(at + sriov::kSystemPageSize, 4, 1, 1);
+    // Nothing answers in BARs of virtual functions, of which there are none therefore.
+    if (fault_("sriov-vf-bar0")) space_.Put(at + sriov::kVfBar0, 4, 0, 0xfffff000);
   }
 
   const FunctionOptions& options_;

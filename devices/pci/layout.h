@@ -5,7 +5,7 @@
 //   BAR 0      legacy interface, I/O (transitional=1)
 //   BAR 1      MSI-X table and pending bits; second common, ISR and notify (second-caps=1)
 //   BAR 2, 3   shared memory (shm=1)
-//   BAR 4, 5   common, ISR, device config, notify
+//   BAR 4, 5   common, ISR, device config, notify; legacy notifications to members (vfs=N)
 #pragma once
 
 #include <array>
@@ -22,7 +22,21 @@ namespace vitro::pcidev {
 
 inline constexpr unsigned kMainBar = 4;  // of the virtio structures
 
-enum class RegionKind { kLegacy, kCommon, kIsr, kDevice, kNotify, kTable, kPending, kSharedMemory };
+// Routing ids of virtual functions, as the SR-IOV capability tells them.
+inline constexpr uint32_t kFirstVfOffset = 1, kVfStride = 1;
+
+enum class RegionKind {
+  kLegacy,
+  kCommon,
+  kIsr,
+  kDevice,
+  kNotify,
+  kTable,
+  kPending,
+  kSharedMemory,
+  kLegacyNotify,  // of virtual functions: kLegacyNotifyStride bytes each
+};
+inline constexpr uint64_t kLegacyNotifyStride = 4;
 
 struct Region {
   RegionKind kind = RegionKind::kCommon;
@@ -37,7 +51,8 @@ struct FunctionLayout {
   uint32_t vectors = 0;
   uint32_t multiplier = 0;
   // Positions of capabilities that do something; 0: not there.
-  uint8_t window = 0, vendor = 0, msix = 0, express = 0;
+  uint8_t window = 0, vendor = 0, msix = 0, express = 0, power = 0;
+  uint32_t sriov = 0;
 
   // Fills `space`. `problem` is set to a sentence if the options make no function.
   static FunctionLayout Make(const FunctionOptions& options, const vitro_identity& identity,

@@ -23,9 +23,10 @@ class LegacyConfig {
   void Reset();
   // A write of 0 to the status: the function resets the device, and so calls Reset().
   bool TakeResetRequest();
+  // Where the device config begins.
+  uint64_t ConfigOffset() const;
 
  private:
-  uint64_t ConfigOffset() const;
   uint64_t ReadRegister(uint32_t offset);
   void WriteRegister(uint32_t offset, uint64_t value);
   void SetQueueAddress(uint32_t address);

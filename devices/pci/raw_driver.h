@@ -104,7 +104,7 @@ class RawDriver {
     return Status() == 11;
   }
 
-  // Rings, one for each of two queues, in the layout of 2.7.2, which serves all interfaces.
+  // Rings, one for each of three queues, in the layout of 2.7.2, which serves all interfaces.
   struct Ring {
     uint32_t size = 0;
     uint64_t desc = 0, avail = 0, used = 0;
@@ -191,7 +191,7 @@ class RawDriver {
   const vitro_device_ops* ops;
   vitro_device* device = nullptr;
   bool created = false;
-  Ring rings[2];
+  Ring rings[3];
 
  private:
   static RawDriver& Self(void* context) { return *static_cast<RawDriver*>(context); }

@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "devices/ref/admin/administration.h"
+#include "devices/ref/admin/self_group.h"
 #include "devices/ref/wide_action.h"
 #include "harness/virtio/device_id.h"
 #include "harness/virtio/experimental.h"
@@ -24,7 +25,10 @@ class Experimental : public DeviceCore {
       : DeviceCore(host, common, xp::kQueueCount + (admin ? xp::kAdminQueueCount : 0)),
         threshold_(fault, xp::kDefaultThreshold) {
     RestoreFields();
-    if (admin) administration_.emplace(fault, *admin);
+    if (!admin) return;
+    self_group_.emplace(fault, admin->numbers_of_text);
+    administration_.emplace(fault, admin->busy,
+                            Administration::Groups{{admin::kGroupSelf, &*self_group_}});
   }
 
  protected:
@@ -244,6 +248,7 @@ class Experimental : public DeviceCore {
   uint32_t wide_count_ = 1;
   uint32_t sum_ = 0;
   uint64_t position_ = 0;
+  std::optional<SelfGroup> self_group_;
   std::optional<Administration> administration_;
 };
 

@@ -32,6 +32,7 @@ inline constexpr FaultInfo kFaults[] = {
 #include "devices/ref/suspend_faults.def"
 // Those of the transports around a device.
 #include "devices/pci/faults.def"
+#include "devices/pci/sriov_faults.def"
 #undef FAULT
 };
 

@@ -9,13 +9,6 @@ namespace {
 constexpr uint64_t kMostRead = 4096;   // no command here is longer
 constexpr uint64_t kMostWrite = 4096;  // what a fault writes at most
 
-constexpr uint64_t Bit(uint16_t opcode) { return uint64_t{1} << opcode; }
-constexpr uint64_t kCapCommands =
-    Bit(admin::kCapIdListQuery) | Bit(admin::kDeviceCapGet) | Bit(admin::kDriverCapSet);
-constexpr uint64_t kObjectCommands =
-    Bit(admin::kResourceObjCreate) | Bit(admin::kResourceObjQuery) |
-    Bit(admin::kResourceObjModify) | Bit(admin::kResourceObjDestroy);
-
 // Bytes of command_specific_data that a command has at least.
 uint64_t DataLength(uint16_t opcode) {
   switch (opcode) {
@@ -48,12 +41,14 @@ AdminOptions ReadAdminOptions(Options& options, const FaultSwitch& fault) {
 }
 
 void Administration::Reset() {
-  before_.insert(taken_.begin(), taken_.end());
-  taken_.clear();
-  if (!fault_("admin-list-survives-reset")) used_ = kFirst;
-  used_set_ = false;
+  for (auto& [type, lists] : lists_) {
+    lists.before.insert(lists.taken.begin(), lists.taken.end());
+    lists.taken.clear();
+    if (!fault_("admin-list-survives-reset")) lists.used = kFirst;
+    lists.set = false;
+  }
   commands_ = 0;
-  objects_.Reset();
+  for (const auto& [type, group] : groups_) group->Reset();
 }
 
 // The buffer (2.13)
@@ -75,6 +70,8 @@ bool Administration::ReadCommand(const Chain& chain, AdminCommand& command, bool
   reserved_clear = std::all_of(&bytes[admin::kReserved], &bytes[admin::kMemberId],
                                [](uint8_t byte) { return byte == 0; });
   command.data.assign(bytes.begin() + admin::kData, bytes.end());
+  command.room =
+      chain.writable_bytes() - std::min<uint64_t>(chain.writable_bytes(), admin::kResult);
   return true;
 }
 
@@ -113,8 +110,9 @@ bool Administration::Serve(Chain& chain) {
   const AdminAnswer answer = LengthsRefused(chain, command)
                                  ? AdminAnswer::Invalid(admin::kQInvalidCommand)
                                  : Process(command, reserved_clear);
-  objects_.CommandEnded();
-  if (answer.status == admin::kEinval && fault_("admin-einval-drops-list")) used_ = kFirst;
+  for (const auto& [type, group] : groups_) group->CommandEnded();
+  if (answer.status == admin::kEinval && fault_("admin-einval-drops-list"))
+    ListsOf(command.group).used = kFirst;
   if (!Reply(chain, answer)) return false;
   return answer.status != admin::kEinval || !fault_("admin-einval-breaks");
 }
@@ -122,38 +120,44 @@ bool Administration::Serve(Chain& chain) {
 // Commands (2.12.1)
 // -------------------------------------------------------------------------------
 
-Administration::List Administration::Supported() const {
-  List list = kFirst | kCapCommands | kObjectCommands;
-  if (fault_("admin-cap-commands-some")) list &= ~Bit(admin::kDriverCapSet);
-  if (fault_("admin-legacy-some"))
-    list |= Bit(admin::kLegacyCommonCfgWrite) | Bit(admin::kLegacyCommonCfgRead);
-  if (fault_("admin-legacy-notify-alone")) list |= Bit(admin::kLegacyNotifyInfo);
-  if (fault_("admin-parts-some"))
-    list |= Bit(admin::kDevPartsMetadataGet) | Bit(admin::kDevPartsGet);
-  return list;
+AdminGroup* Administration::Find(uint16_t type) const {
+  if (type == admin::kGroupSrIov && fault_("admin-sriov-group-served"))
+    return Find(admin::kGroupSelf);
+  const auto it = groups_.find(type);
+  return it == groups_.end() || !it->second->Exists() ? nullptr : it->second;
 }
 
-AdminAnswer Administration::Validate(const AdminCommand& command) const {
-  const bool known = command.opcode < 64 && (Supported() & Bit(command.opcode)) != 0;
-  const bool listed = known && (used_ & Bit(command.opcode)) != 0;
+Administration::Lists& Administration::ListsOf(uint16_t type) {
+  return lists_[fault_("sriov-lists-shared") || !groups_.contains(type) ? admin::kGroupSelf : type];
+}
+
+bool Administration::IsMember(const AdminCommand& command) const {
+  // With fault "admin-sriov-group-served" it is the self group's member.
+  const uint64_t shift = groups_.contains(command.group) ? 0 : 1;
+  return Find(command.group)->HasMember(command.member - shift);
+}
+
+AdminAnswer Administration::Validate(const AdminCommand& command) {
+  const AdminGroup* group = Find(command.group);
+  const AdminGroup& asked = group != nullptr ? *group : *Find(admin::kGroupSelf);
+  const List bit = command.opcode < 64 ? AdminGroup::Bit(command.opcode) : 0;
+  const bool known = (Supported(asked) & bit) != 0;
   if (fault_("admin-opcode-before-group") && !known)
     return AdminAnswer::Invalid(admin::kQInvalidOpcode);
-  const bool group_served =
-      command.group == admin::kGroupSelf ||
-      (command.group == admin::kGroupSrIov && fault_("admin-sriov-group-served"));
-  if (!group_served)
+  if (group == nullptr)
     return AdminAnswer::Invalid(fault_("admin-invalid-group-wrong") ? admin::kQInvalidCommand
                                                                     : admin::kQInvalidGroup);
   if (!known && fault_("admin-invalid-opcode-wrong"))
     return AdminAnswer::Invalid(admin::kQInvalidCommand);
   if (!known) return AdminAnswer::Invalid(admin::kQInvalidOpcode);
+  const Lists& lists = ListsOf(command.group);
+  const bool listed = (lists.used & bit) != 0;
   if (!listed && !fault_("admin-list-ignored") &&
-      !(fault_("admin-all-legal-at-first") && !used_set_))
+      !(fault_("admin-all-legal-at-first") && !lists.set))
     return AdminAnswer::Invalid(fault_("admin-not-in-list-wrong") ? admin::kQInvalidCommand
                                                                   : admin::kQInvalidOpcode);
-  const bool member_used = (kFirst & Bit(command.opcode)) == 0;
-  const uint64_t own = command.group == admin::kGroupSrIov ? 1 : 0;
-  if (command.member != own && !fault_("admin-member-ignored") &&
+  const bool member_used = (kFirst & bit) == 0;
+  if (!IsMember(command) && !fault_("admin-member-ignored") &&
       (member_used || fault_("admin-member-always-checked")))
     return AdminAnswer::Invalid(admin::kQInvalidMember);
   return {};
@@ -163,61 +167,45 @@ AdminAnswer Administration::Process(const AdminCommand& command, bool reserved_c
   if (fault_("admin-reserved-checked") && !reserved_clear)
     return AdminAnswer::Invalid(admin::kQInvalidCommand);
   if (fault_("admin-invalid-opcode-ok") && command.group == admin::kGroupSelf &&
-      (command.opcode >= 64 || (Supported() & Bit(command.opcode)) == 0))
+      (command.opcode >= 64 ||
+       (Supported(*Find(command.group)) & AdminGroup::Bit(command.opcode)) == 0))
     return {};
   const AdminAnswer verdict = Validate(command);
   if (verdict.status != admin::kOk) return verdict;
-  if (options_.busy && ++commands_ % 3 == 0) {
-    if (fault_("admin-again-created") && command.opcode == admin::kResourceObjCreate)
-      objects_.Create(command);
-    if (fault_("admin-again-list-taken") && command.opcode == admin::kListUse) ListUse(command);
+  if (busy_ && ++commands_ % 3 == 0) {
+    if ((fault_("admin-again-created") && command.opcode == admin::kResourceObjCreate) ||
+        (fault_("admin-again-list-taken") && command.opcode == admin::kListUse))
+      CarryOut(command);
     return AdminAnswer::Error(admin::kEagain, admin::kQTryAgain);
   }
   return CarryOut(command);
 }
 
 AdminAnswer Administration::CarryOut(const AdminCommand& command) {
-  const uint16_t query =
-      options_.numbers_of_text ? admin::kResourceObjModify : admin::kResourceObjQuery;
-  switch (command.opcode) {
-    case admin::kListQuery:
-      return ListQuery();
-    case admin::kListUse:
-      return ListUse(command);
-    case admin::kCapIdListQuery:
-      return objects_.CapIdListQuery();
-    case admin::kDeviceCapGet:
-      return objects_.DeviceCapGet(command);
-    case admin::kDriverCapSet:
-      return objects_.DriverCapSet(command);
-    case admin::kResourceObjCreate:
-      return objects_.Create(command);
-    case admin::kResourceObjQuery:
-    case admin::kResourceObjModify:
-      return command.opcode == query ? objects_.Query(command) : objects_.Modify(command);
-    case admin::kResourceObjDestroy:
-      return objects_.Destroy(command);
-    default:  // in the list by a fault only
-      return AdminAnswer::Invalid(admin::kQInvalidCommand);
-  }
+  if (command.opcode == admin::kListQuery) return ListQuery(command);
+  if (command.opcode == admin::kListUse) return ListUse(command);
+  return Find(command.group)->CarryOut(command);
 }
 
-AdminAnswer Administration::ListQuery() {
-  List list = fault_("admin-list-shrinks") && used_set_ ? used_ : Supported();
+AdminAnswer Administration::ListQuery(const AdminCommand& command) {
+  const Lists& lists = ListsOf(command.group);
+  List list =
+      fault_("admin-list-shrinks") && lists.set ? lists.used : Supported(*Find(command.group));
   if (fault_("admin-list-without-itself")) list &= ~kFirst;
   return AdminAnswer::Of(LeBytes(list, admin::kUnit));
 }
 
 AdminAnswer Administration::ListUse(const AdminCommand& command) {
+  Lists& lists = ListsOf(command.group);
   const List list = command.Get<List>(0);
-  const bool bad =
-      (list & ~Supported()) != 0 || (fault_("admin-list-refused-again") && before_.contains(list));
-  if (bad && fault_("admin-refused-list-taken")) used_ = list;
+  const bool bad = (list & ~Supported(*Find(command.group))) != 0 ||
+                   (fault_("admin-list-refused-again") && lists.before.contains(list));
+  if (bad && fault_("admin-refused-list-taken")) lists.used = list;
   if (bad) return AdminAnswer::Invalid(admin::kQInvalidField);
   if (!fault_("admin-list-not-taken"))
-    used_ = fault_("admin-list-only-grows") ? used_ | list : list;
-  used_set_ = true;
-  taken_.insert(list);
+    lists.used = fault_("admin-list-only-grows") ? lists.used | list : list;
+  lists.set = true;
+  lists.taken.insert(list);
   return {};
 }
 

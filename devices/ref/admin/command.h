@@ -15,6 +15,7 @@ struct AdminCommand {
   uint64_t member = 0;
   Bytes data;          // command_specific_data as far as the driver supplied it
   uint8_t absent = 0;  // what stands for each byte that it did not
+  uint64_t room = 0;   // bytes that there are for command_specific_result
 
   // An integer of the data, bytes that are not there included.
   template <typename T>
