@@ -22,6 +22,7 @@ Bytes Encode(const AdminCommand& command) {
   const Bytes member = LeBytes(command.member, 8);
   bytes.insert(bytes.end(), member.begin(), member.end());
   bytes.insert(bytes.end(), command.data.begin(), command.data.end());
+  if (command.exact) return bytes;
   // Both parts are multiples of 64 bits (2.13.2).
   bytes.resize((bytes.size() + admin::kUnit - 1) / admin::kUnit * admin::kUnit);
   return bytes;
@@ -116,8 +117,8 @@ AdminCommand OtherCommand(uint16_t opcode) {
 
 Needs AdminNeeds() { return {.offered = {feature::kAdminVq}}; }
 
-void AdminDriver::Up(uint32_t queue_size) {
-  c_.Up({.with = {feature::kAdminVq}, .queues = 1, .driver_ok = false, .prepare = false});
+void AdminDriver::Up(uint32_t queue_size, FeatureSet with) {
+  c_.Up({.with = with.With(feature::kAdminVq), .queues = 1, .driver_ok = false, .prepare = false});
   // Only now: where registers tell them, they are valid once the feature was negotiated.
   const DeviceIdentity& identity = c_.session().transport().identity();
   first_ = identity.admin_queue_index;

@@ -27,6 +27,7 @@ struct AdminCommand {
   uint16_t group = admin::kGroupSelf;
   uint64_t member = 0;
   uint8_t reserved = 0;  // each of the reserved bytes
+  bool exact = false;    // the data end where they end: their length means something
 };
 // The device-readable part.
 Bytes Encode(const AdminCommand& command);
@@ -65,7 +66,8 @@ class AdminDriver {
 
   // The initialisation sequence with VIRTIO_F_ADMIN_VQ and all administration virtqueues, at most
   // 8, beside queue 0. Ends the check if there is none. `queue_size`: at most this, 0 as elsewhere.
-  void Up(uint32_t queue_size = 0);
+  // `with`: more features, which were offered.
+  void Up(uint32_t queue_size = 0, FeatureSet with = {});
   uint32_t queue() const { return first_; }
   uint32_t queues() const { return count_; }
   // Has LIST_USE said that all commands will be used that the device lists and 1.4 knows. Ends the

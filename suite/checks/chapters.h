@@ -28,6 +28,7 @@ void AddAdminListChecks(std::vector<Check>& list);      // 2.12.1
 void AddAdminCommandChecks(std::vector<Check>& list);   // 2.12.1.5
 void AddAdminObjectChecks(std::vector<Check>& list);    // 2.12.1.2, 2.12.1.3
 void AddAdminQueueChecks(std::vector<Check>& list);     // 2.13
+void AddSriovChecks(std::vector<Check>& list);          // 2.12.1.1, 2.12.1.4, 2.14: SR-IOV groups
 void AddPciHostileChecks(std::vector<Check>& list);     // 4.1, drivers that break the rules
 void AddPciDiscoveryChecks(std::vector<Check>& list);   // 4.1.1, 4.1.2, 4.1.5.1.2: table size
 void AddPciCapabilityChecks(std::vector<Check>& list);  // 4.1.4

@@ -42,6 +42,7 @@ const std::vector<Check>& AllChecks() {
     AddAdminCommandChecks(list);
     AddAdminObjectChecks(list);
     AddAdminQueueChecks(list);
+    AddSriovChecks(list);
     AddPciDiscoveryChecks(list);
     AddPciCapabilityChecks(list);
     AddPciCommonChecks(list);

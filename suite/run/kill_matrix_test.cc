@@ -3,6 +3,7 @@
 // caught by the checks that name it. One test per check and device, so that a filter picks them.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <map>
 #include <set>
 
@@ -39,6 +40,7 @@ const char* const kFaultless[] = {"admin",
 // These differ from the others in what stands around the device only: checks of their level.
 const char* const kFaultlessPci[] = {
     "blk,level=pci,shm=1,vendor=1", "blk,level=pci,second-caps=1", "entropy,level=pci,msix=2",
+    "blk,level=pci,vfs=2",
     "blk,level=pci,notification-data=0,notif-config-data=0,ring-reset=0,flr=0,multiplier=2"};
 // These differ from the others in their rings only.
 const char* const kFaultlessPacked[] = {"blk,packed=1", "entropy,packed=1,queue-size=12",
@@ -49,7 +51,10 @@ const char* const kFaultlessSuspend[] = {"blk,suspend=1", "entropy,suspend=1,pac
                                          "experimental,suspend=1", "blk,suspend=1,level=pci",
                                          "experimental,suspend=1,level=mmio"};
 // These differ from the others in administration commands only.
-const char* const kFaultlessAdmin[] = {"admin,level=pci", "admin,busy=1", "admin,numbers=text"};
+const char* const kFaultlessAdmin[] = {
+    "admin,level=pci",         "admin,busy=1",
+    "admin,numbers=text",      "blk,level=pci,vfs=2",
+    "entropy,level=pci,vfs=1", "experimental,level=pci,vfs=3,eager=1"};
 
 // Faults that leave nothing to check: the device cannot be attached.
 const char* const kNoneToAttach[] = {"reads-all-ones"};
@@ -194,6 +199,9 @@ void RegisterAll() {
       devices.assign(std::begin(kFaultlessSuspend), std::end(kFaultlessSuspend));
     if (check.HasTag("packed"))
       devices.assign(std::begin(kFaultlessPacked), std::end(kFaultlessPacked));
+    // Some are in both lists.
+    std::sort(devices.begin(), devices.end());
+    devices.erase(std::unique(devices.begin(), devices.end()), devices.end());
     for (const std::string& device : devices)
       testing::RegisterTest(
           "Faultless", underscored(check.id + "@" + device).c_str(), nullptr, nullptr, __FILE__,
