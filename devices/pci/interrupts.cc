@@ -2,6 +2,7 @@
 #include "devices/pci/interrupts.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "harness/base/bytes.h"
 #include "harness/virtio/pci.h"
@@ -51,12 +52,17 @@ void Interrupts::ForgetEvents() {
   stuck_ = false;
 }
 
+void Interrupts::ResetTable() {
+  std::fill(table_.begin(), table_.end(), uint8_t{0});
+  if (fault_("msix-unmasked-at-first")) return;
+  for (size_t at = pci::kMsixEntryControl; at < table_.size(); at += pci::kMsixEntryBytes)
+    table_[at] = pci::kMsixEntryMasked;
+}
+
 void Interrupts::FunctionReset() {
   std::lock_guard lock(mutex_);
   command_ = control_ = 0;
-  std::fill(table_.begin(), table_.end(), uint8_t{0});
-  for (size_t at = pci::kMsixEntryControl; at < table_.size(); at += pci::kMsixEntryBytes)
-    table_[at] = pci::kMsixEntryMasked;
+  if (!std::exchange(powered_on_, true) || !fault_("msix-table-survives-flr")) ResetTable();
   ForgetEvents();
   UpdateLine();
 }
@@ -267,7 +273,13 @@ void Interrupts::SetMsixControl(uint16_t control) {
   SendUnmasked();
 }
 
+// PCI has nothing to say of other accesses.
+void Interrupts::CheckAccess(uint64_t offset, uint32_t width) const {
+  if ((width < 4 || offset % width != 0) && fault_("msix-odd-access-crash")) ref::Crash();
+}
+
 uint64_t Interrupts::ReadTable(uint64_t offset, uint32_t width) const {
+  CheckAccess(offset, width);
   std::lock_guard lock(mutex_);
   uint64_t value = 0;
   for (uint32_t i = 0; i < width && offset + i < table_.size(); ++i)
@@ -276,6 +288,7 @@ uint64_t Interrupts::ReadTable(uint64_t offset, uint32_t width) const {
 }
 
 void Interrupts::WriteTable(uint64_t offset, uint32_t width, uint64_t value) {
+  CheckAccess(offset, width);
   std::lock_guard lock(mutex_);
   for (uint32_t i = 0; i < width && offset + i < table_.size(); ++i) {
     uint8_t byte = static_cast<uint8_t>(value >> 8 * i);

@@ -70,6 +70,8 @@ class Interrupts {
   void LatchEntry(uint16_t vector);
   bool SharedWithEarlier(uint32_t queue) const;
   void ForgetEvents();
+  void ResetTable();
+  void CheckAccess(uint64_t offset, uint32_t width) const;
 
   const vitro_host* host_;
   const ref::FaultSwitch& fault_;
@@ -79,6 +81,7 @@ class Interrupts {
   uint8_t cause_ = 0;   // of the interrupt: what ISR status is made of
   bool stuck_ = false;  // fault "intx-stuck"
   bool line_ = false;   // as last told
+  bool powered_on_ = false;
   uint16_t command_ = 0;
   uint16_t control_ = 0;  // of the MSI-X capability
   uint16_t config_vector_;

@@ -99,6 +99,7 @@ void Registers(Tourist& t) {
 
 void Reset(Tourist& t) {
   t.Decode();
+  t.Note(t.Bar(RawDriver::kMsix, pci::kMsixEntryControl, 4));
   t.SetMsix(pci::kMsixEnable);
   for (int life = 0; life < 2; ++life) {
     t.BringUp(kFeatures, 1, 2);
@@ -118,6 +119,7 @@ void Reset(Tourist& t) {
            pci::kExpressInitiateFlr);
   for (uint32_t at = 0; at < 0x34; at += 4) t.Note(t.Pci(at, 4));
   t.Decode();
+  t.Note(t.Bar(RawDriver::kMsix, pci::kMsixEntryControl, 4));
   t.NoteCommon({0});
 }
 
@@ -317,6 +319,9 @@ TEST(PciFaultsDeathTest, EachCrashIsMetByTheDriverThatAsksForIt) {
   RawDriver gap("blk", "fault=bar-gap-crash");
   gap.Decode();
   EXPECT_DEATH(gap.Common(0x800, 4), "");
+  RawDriver narrow("blk", "fault=msix-odd-access-crash");
+  narrow.Decode();
+  EXPECT_DEATH(narrow.Bar(RawDriver::kMsix, 0, 1), "");
   RawDriver missing("blk", "fault=queue-enable-missing-crash");
   missing.Decode();
   missing.Select(99);

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Checks of what PCI gives a driver to hold messages back and to redirect them: the masks, pending
 // bits and entries of MSI-X, as the messages of a virtio device are subject to them (4.1.5.1.2).
+#include <algorithm>
+
+#include "harness/transport/interrupt_plans.h"
 #include "suite/checks/chapters.h"
 #include "suite/checks/pci_interrupts.h"
 
@@ -12,6 +15,8 @@ using namespace interrupt_checks;  // NOLINT(google-build-using-namespace)
 constexpr const char* kMasked = "derived.pci.masked";
 constexpr const char* kEntry = "derived.pci.table-entry";
 constexpr const char* kArrives = "derived.pci.message-arrives";
+constexpr const char* kMaskedAtFirst = "derived.pci.vectors-masked-at-first";
+constexpr const char* kSurvives = "derived.reset.recovers";
 
 constexpr uint64_t kRounds = 3;
 constexpr uint32_t kFields[] = {0, 4, pci::kMsixEntryData};  // address, its upper half, data
@@ -180,6 +185,53 @@ void TakesALateEntry(Context& c) {
   }
 }
 
+// The state after power-on ------------------------------------------------------------------------
+
+void ExpectAllMasked(Context& c, uint32_t vectors, const std::string& when) {
+  for (const uint32_t vector : QueuesToTry(vectors)) {
+    c.Do(op::ReadRegister{"msix", uint64_t{vector} * pci::kMsixEntryBytes + pci::kMsixEntryControl,
+                          4});
+    c.Expect(Accept::Masked(pci::kMsixEntryMasked, pci::kMsixEntryMasked), kMaskedAtFirst,
+             fmt::format("vector {} is masked {}", vector, when));
+  }
+}
+
+// Nobody has filled an entry yet.
+void MaskedAtFirst(Context& c) {
+  const Msix msix = RequireMsix(c);
+  ExpectAllMasked(c, msix.vectors, "at first");
+}
+
+void MaskedAfterFunctionReset(Context& c) {
+  const Msix msix = RequireMsix(c);
+  c.Up({.prepare = false});
+  for (const uint32_t vector : QueuesToTry(msix.vectors)) Mask(c, msix, vector, false, false);
+  FunctionLevelReset(c);
+  ExpectAllMasked(c, msix.vectors, "after a function level reset");
+}
+
+// PCI lets drivers read and write whole aligned dwords and qwords of the table alone; what other
+// accesses do is undefined. MSI-X is off meanwhile: no message goes where they may point.
+void SurvivesOddAccesses(Context& c) {
+  const Msix msix = RequireMsix(c);
+  c.Do(op::Interrupts{std::string(interrupts::kPolling)});
+  c.Up();
+  c.BeginHostile();
+  const uint64_t table = uint64_t{msix.vectors} * pci::kMsixEntryBytes;
+  const uint64_t pending = (msix.vectors + 63) / 64 * 8;
+  for (const auto& [region, end] : {std::pair("msix", table), {"pba", pending}})
+    for (const uint64_t from : {uint64_t{0}, end - std::min(end, uint64_t{16})})
+      for (uint64_t at = from; at < std::min(end, from + 16); ++at)
+        for (const uint32_t width : {1u, 2u, 4u, 8u}) {
+          if (width >= 4 && at % width == 0) continue;
+          c.Do(op::ReadRegister{region, at, width});
+          for (const uint64_t value : {UINT64_MAX, uint64_t{0}})
+            c.Do(op::WriteRegister{region, at, width, value});
+        }
+  c.Do(op::Quiesce{});
+  c.ExpectSurvives();
+}
+
 }  // namespace
 
 void AddPciMsixTableChecks(std::vector<Check>& list) {
@@ -245,6 +297,36 @@ void AddPciMsixTableChecks(std::vector<Check>& list) {
       .needs = requests,
       .faults = {"blk,level=pci:msix-entry-latched"},
       .run = TakesALateEntry,
+  });
+  list.push_back({
+      .id = "pci.msix.masked-at-first",
+      .title = "All vectors are masked as long as nobody has filled their entries",
+      .section = "4.1.5.1.2",
+      .requirements = {kMaskedAtFirst},
+      .tags = {"pci"},
+      .needs = {.abilities = {Ability::kPciFunction}},
+      .faults = {"blk,level=pci:msix-unmasked-at-first"},
+      .run = MaskedAtFirst,
+  });
+  list.push_back({
+      .id = "pci.msix.masked-after-flr",
+      .title = "All vectors are masked after a function level reset",
+      .section = "4.1.5.1.2",
+      .requirements = {kMaskedAtFirst},
+      .tags = {"pci"},
+      .needs = {.abilities = {Ability::kPciFunction, Ability::kReset}},
+      .faults = {"blk,level=pci:msix-table-survives-flr", "blk,level=pci:msix-unmasked-at-first"},
+      .run = MaskedAfterFunctionReset,
+  });
+  list.push_back({
+      .id = "pci.msix.odd-accesses",
+      .title = "Accesses to the MSI-X table in other pieces than PCI allows are survived",
+      .section = "4.1.5.1.2",
+      .requirements = {kSurvives},
+      .tags = {"pci", "hostile"},
+      .needs = {.abilities = {Ability::kPciFunction, Ability::kReset}, .requests = true},
+      .faults = {"blk,level=pci:msix-odd-access-crash"},
+      .run = SurvivesOddAccesses,
   });
 }
 
