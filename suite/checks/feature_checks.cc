@@ -155,7 +155,7 @@ void OffersOnlyBitsOfItsType(Context& c) {
 }
 
 void OffersNoSrIov(Context& c) {
-  if (c.Has(Ability::kPciFunction)) c.NotApplicable("this is a PCI function");
+  if (c.session().transport().pci() != nullptr) c.NotApplicable("this is a PCI function");
   ExpectNotOffered(c, {feature::kSrIov}, kSrIov, "VIRTIO_F_SR_IOV off PCI");
 }
 
