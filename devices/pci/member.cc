@@ -93,7 +93,9 @@ uint32_t Member::ConfigRead(uint32_t offset, uint32_t width) {
 
 void Member::ConfigWrite(uint32_t offset, uint32_t width, uint32_t value) {
   if (stopped_ && fault_("sriov-stop-config-ignored")) return;
+  const Parts before = staged_;
   function_->ConfigWrite(offset, width, value);
+  if (fault_("sriov-parts-survive-flr")) staged_ = before;
 }
 
 // Legacy access (2.12.1.1)

@@ -350,6 +350,13 @@ class Tour {
     }
     owner_.SetCommon(legacy::kDeviceStatus, 1, 0);
     Note(owner_.Parts());
+    if (parts.size() < 2) return;  // a fault gave none
+    parts[1].value[0] = 1;
+    owner_.SetParts(EncodeParts({parts[1]}));
+    // The capabilities of a virtual function are where the owner has them.
+    d_.SetPci(kVfSpace + d_.Capability(pci::kCapExpress) + pci::kExpressDeviceControl, 2,
+              pci::kExpressInitiateFlr);
+    Note(owner_.Parts());
   }
 
   RawDriver d_;

@@ -37,6 +37,16 @@ std::optional<uint32_t> FindSriov(Context& c) {
   return std::nullopt;
 }
 
+uint32_t FindVfCapability(Context& c, uint32_t base, uint8_t id) {
+  auto at = static_cast<uint32_t>(ReadPci(c, base + pci::kCapabilitiesPointer, 1)) & 0xfc;
+  for (int i = 0; i < kMostCapabilities && at >= 0x40; ++i) {
+    const uint64_t head = ReadPci(c, base + at, 2);
+    if ((head & 0xff) == id) return base + at;
+    at = static_cast<uint32_t>(head >> 8) & 0xfc;
+  }
+  return 0;
+}
+
 // The owner ---------------------------------------------------------------------------------------
 
 void SriovDriver::Begin() {

@@ -26,6 +26,10 @@ Needs SriovNeeds();
 // extended configuration space is not reached.
 std::optional<uint32_t> FindSriov(Context& c);
 
+// Where in region "pci" a capability of the virtual function lies whose configuration space begins
+// at `base`; 0 if it has none of that id.
+uint32_t FindVfCapability(Context& c, uint32_t base, uint8_t id);
+
 class SriovDriver {
  public:
   explicit SriovDriver(Context& c) : c_(c), admin_(c) {}

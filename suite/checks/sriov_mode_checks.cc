@@ -113,18 +113,6 @@ constexpr Register kHeader[] = {{pci::kRevisionId, 1, "Revision ID"},
                                 {pci::kStatus, 2, "Status"},
                                 {pci::kCapabilitiesPointer, 1, "Capabilities Pointer"}};
 
-// The position of a capability of the virtual function whose space begins there; 0 if there is
-// none.
-uint32_t FindCapability(Context& c, uint32_t base, uint8_t id) {
-  auto at = static_cast<uint32_t>(ReadPci(c, base + pci::kCapabilitiesPointer, 1)) & 0xfc;
-  for (int i = 0; i < 48 && at >= 0x40; ++i) {
-    const uint64_t head = ReadPci(c, base + at, 2);
-    if ((head & 0xff) == id) return base + at;
-    at = static_cast<uint32_t>(head >> 8) & 0xfc;
-  }
-  return 0;
-}
-
 void AnswersOnItsBus(Context& c) {
   SriovDriver owner(c);
   owner.Up();
@@ -135,7 +123,7 @@ void AnswersOnItsBus(Context& c) {
     c.NotObservable("the attachment does not reach configuration space of virtual functions");
   std::vector<uint64_t> before;
   for (const Register& reg : kHeader) before.push_back(ReadPci(c, base + reg.offset, reg.width));
-  const uint32_t power = FindCapability(c, base, pci::kCapPowerManagement);
+  const uint32_t power = FindVfCapability(c, base, pci::kCapPowerManagement);
   const uint64_t command = ReadPci(c, base + pci::kCommand, 2);
   parts.Stop();
   for (size_t i = 0; i < before.size(); ++i) {

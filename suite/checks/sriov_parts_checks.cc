@@ -260,6 +260,32 @@ void ResetRestoresDefaults(Context& c) {
   ExpectDefaults(c, parts, fresh, "it was reset once it was resumed");
 }
 
+void FunctionResetRestoresDefaults(Context& c) {
+  SriovDriver owner(c);
+  owner.Up();
+  PartsDriver parts(c, owner, 1);
+  parts.Begin();
+  const uint32_t base = owner.ConfigOf(1);
+  const uint64_t alive = ReadPci(c, base + pci::kRevisionId, 4);
+  if (alive == UINT32_MAX)
+    c.NotObservable("the attachment does not reach configuration space of virtual functions");
+  const uint32_t express = FindVfCapability(c, base, pci::kCapExpress);
+  if (express == 0 ||
+      (ReadPci(c, express + pci::kExpressDeviceCapabilities, 4) & pci::kExpressFlrCapable) == 0)
+    c.NotApplicable("the virtual function has no function level reset");
+  const DeviceParts fresh = parts.GetAll();
+  parts.Stop();
+  if (!parts.Set(Negotiated(fresh)).ok())
+    c.NotApplicable("the device sets no parts of a device that was negotiated with");
+  const uint64_t control = ReadPci(c, express + pci::kExpressDeviceControl, 2);
+  WritePci(c, express + pci::kExpressDeviceControl, 2, control | pci::kExpressInitiateFlr);
+  // It is given 100 ms; until then it may not answer.
+  c.Do(op::WaitRegister{"pci", base + pci::kRevisionId, 4, UINT32_MAX, alive});
+  c.Do(op::Quiesce{});
+  parts.MakeObject(admin::kDevPartsGets);
+  ExpectDefaults(c, parts, fresh, "a function level reset");
+}
+
 // Objects -----------------------------------------------------------------------------------------
 
 void ObjectsAreNeeded(Context& c) {
@@ -346,6 +372,14 @@ void AddSriovPartsChecks(std::vector<Check>& list) {
                   .needs = needs,
                   .faults = {"sriov-parts-survive-reset"},
                   .run = ResetRestoresDefaults});
+  list.push_back({.id = "admin.sriov.parts.flr",
+                  .title = "A function level reset of a member puts its parts back to defaults",
+                  .section = "2.12.1.4.4.1",
+                  .requirements = {kDefaults},
+                  .tags = {"admin", "sriov"},
+                  .needs = needs,
+                  .faults = {"sriov-parts-survive-flr", "sriov-parts-survive-reset"},
+                  .run = FunctionResetRestoresDefaults});
   list.push_back({.id = "admin.sriov.parts.objects",
                   .title = "Parts are got and set through objects of that purpose only",
                   .section = "2.12.1.4.3",
