@@ -28,8 +28,6 @@ class SriovGroup : public ref::AdminGroup {
 
   // What VF Enable and NumVFs say.
   void SetVfs(bool enable, uint32_t count);
-  bool enabled() const { return enabled_; }
-  uint32_t count() const { return count_; }
   // By the number of the virtual function; nullptr if there is none such now.
   Member* Find(uint64_t id) const;
   // Of the driver's capability.
