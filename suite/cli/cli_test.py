@@ -472,6 +472,55 @@ class Interruptions(CliTest):
         self.assertIn("note:", done.out)
 
 
+class Matrix(CliTest):
+    """Several devices at once."""
+
+    DEVICES = ("ref:blk,fault=reset-keeps-status", "ref:entropy", "inproc:./nowhere.so",
+               "ref:entropy,fault=write-past-buffer")
+
+    def matrix(self, *arguments):
+        done = self.vitro("matrix", *self.DEVICES, "--select", "reset,used", "--out", self.out,
+                          *arguments)
+        self.assertEqual((done.code, done.err), (1, ""))
+        return done.out
+
+    def test_the_same_with_one_at_a_time_and_with_all(self):
+        texts, pages = [], []
+        for at_once in (1, 4):
+            text = self.matrix("--devices", at_once)
+            begin, _, end = text.partition("\n\n")
+            self.assertEqual(len(begin.splitlines()), len(self.DEVICES))
+            texts.append(end)
+            pages.append((self.out / "matrix.html").read_text())
+        self.assertEqual(texts[0], texts[1])
+        self.assertEqual(pages[0], pages[1])
+        places = [pages[0].index(f"<code>{device}</code>") for device in self.DEVICES]
+        self.assertEqual(places, sorted(places))
+        self.assertIn("nowhere.so", text)
+
+    def test_interrupt_keeps_what_was_found(self):
+        hangs = f"inproc:{library('hang_in_notify')}"
+        process = self.start("matrix", hangs, "ref:entropy", hangs, "ref:blk", "--devices", "2",
+                             "--timeout", "1000", "--out", self.out)
+        self.wait_for("the second device", lambda: list(self.out.glob("02-*/run.json")))
+        for number in (1, 3):
+            self.wait_for("results of the others", lambda: any(
+                '"kind":"result"' in path.read_text()
+                for path in self.out.glob(f"{number:02}-*/run.jsonl")))
+        children = self.children(process.pid)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=LIMIT_S)
+        self.assertEqual((process.returncode, err), (130, ""))
+        self.assertFalse(any(os.path.exists(f"/proc/{child}") for child in children))
+        self.assertNotIn("ref:blk", out)
+        self.assertIn("ref:entropy", out)
+        page = (self.out / "matrix.html").read_text()
+        self.assertIn("3 devices side by side", page)
+        for number in (1, 3):
+            (record,) = self.out.glob(f"{number:02}-*/run.json")
+            self.assertTrue(json.loads(record.read_text())["invocation"]["interrupted"])
+
+
 class Selections(CliTest):
 
     def ids(self, *arguments):
