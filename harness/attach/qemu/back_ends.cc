@@ -156,6 +156,9 @@ Result<> Stimulate(Stimulus stimulus, Qmp& qmp, const std::string& id, uint64_t 
                                        {"property", "requested-size"},
                                        {"value", turn == 0 ? 32 * kMiB : 0}});
       break;
+    case Stimulus::kUnplug:
+      answer = qmp.Execute("device_del", {{"id", id}});
+      break;
   }
   if (!answer) return tl::make_unexpected(answer.error());
   return {};

@@ -15,7 +15,8 @@ namespace vitro::qemu {
 
 using Properties = std::map<std::string, std::string>;
 
-enum class Stimulus { kNone, kGrowDisk, kToggleLink, kBalloon, kRequestedSize };
+// kUnplug: no change of the config, but the guest is asked to let the device go.
+enum class Stimulus { kNone, kGrowDisk, kToggleLink, kBalloon, kRequestedSize, kUnplug };
 
 // {disk} and {socket} in arguments stand for the file of a disk and for the storage daemon's
 // socket, {dir} for a scratch directory.

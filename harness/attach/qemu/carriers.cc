@@ -10,6 +10,12 @@ namespace {
 constexpr uint32_t kConfigAddress = 0xcf8, kConfigData = 0xcfc;
 constexpr uint32_t kConfigBytes = 256;
 constexpr uint32_t kAllOnes = 0xffffffff;
+constexpr int kMostCapabilities = 48;
+// How a guest lets a device go: at the PCI Express slot of a root port, or at the registers that the
+// ACPI tables of a pc name.
+constexpr uint32_t kSlotControl = 0x18;
+constexpr uint16_t kSlotPowerIndicatorOff = 3 << 8, kSlotPowerOff = 1 << 10;
+constexpr uint32_t kAcpiEject = 0xae08, kAcpiBus = 0xae10;
 
 // Interrupt lines of the I/O APIC as the boards wire them.
 constexpr unsigned kFirstPirq = 16, kLastPirq = 23;  // q35: PIRQA to PIRQH, never anything else's
@@ -90,6 +96,7 @@ class QemuPciFunction final : public MachineCarrier<PciFunction> {
     }
     if (behind_port) VITRO_TRY(BringUpPort());
     devfn_ = behind_port ? 1 << 8 : devfn;
+    behind_port_ = behind_port;
     VITRO_ASSIGN(const uint32_t ids, Read(devfn_, pci::kVendorId, 4));
     if (ids != kAllOnes) return {};
     return Fail(ErrorKind::kAttach, "QEMU has started, but {} of its {} there is no PCI function",
@@ -114,12 +121,14 @@ class QemuPciFunction final : public MachineCarrier<PciFunction> {
   }
 
   Result<uint64_t> ReadBar(unsigned bar, uint64_t offset, uint32_t width) override {
+    VITRO_TRY(machine_->CheckPlugged());
     VITRO_ASSIGN(const Mapping mapping, MappingOf(bar, width));
     if (!mapping.io) return ReadMemory(mapping.address + offset, width);
     return qtest().AskNumber(
         fmt::format("in{} {:#x}\n", SuffixOf(width), mapping.address + offset));
   }
   Result<> WriteBar(unsigned bar, uint64_t offset, uint32_t width, uint64_t value) override {
+    VITRO_TRY(machine_->CheckPlugged());
     VITRO_ASSIGN(const Mapping mapping, MappingOf(bar, width));
     if (!mapping.io) return WriteMemory(mapping.address + offset, width, value);
     VITRO_TRY(qtest().Ask(
@@ -128,6 +137,23 @@ class QemuPciFunction final : public MachineCarrier<PciFunction> {
   }
   void BarMapped(unsigned bar, uint64_t address, bool io) override {
     if (bar < mappings_.size()) mappings_[bar] = {address, io, true};
+  }
+
+  // An unplug is asked for, unless it was, and granted as an operating system does.
+  Result<> StimulateConfigChange() override {
+    if (!machine_->unplugs()) return machine_->StimulateConfigChange();
+    VITRO_TRY(machine_->CheckPlugged());
+    if (!machine_->unplug_requested()) VITRO_TRY(machine_->StimulateConfigChange());
+    if (behind_port_) {
+      VITRO_TRY(PowerPortOff());
+    } else {
+      VITRO_TRY(qtest().Ask(fmt::format("outl {:#x} 0\n", kAcpiBus)));
+      VITRO_TRY(qtest().Ask(fmt::format("outl {:#x} {:#x}\n", kAcpiEject, 1u << (devfn_ >> 3))));
+    }
+    VITRO_TRY(machine_->AwaitUnplugged());
+    VITRO_ASSIGN(const uint32_t ids, Read(devfn_, pci::kVendorId, 4));
+    if (ids == kAllOnes) return machine_->CheckPlugged();
+    return Fail(ErrorKind::kHarness, "QEMU has deleted the device, and its function still answers");
   }
 
   Message MessageOf(unsigned slot) const override {
@@ -224,6 +250,22 @@ class QemuPciFunction final : public MachineCarrier<PciFunction> {
                  pci::kCommandIo | pci::kCommandMemory | pci::kCommandMaster);
   }
 
+  // Slot Control of the root port: indicator and power off, as after a hot-plug request.
+  Result<> PowerPortOff() {
+    const unsigned port = kPortSlot << 3;
+    VITRO_ASSIGN(uint32_t at, Read(port, pci::kCapabilitiesPointer, 1));
+    for (int i = 0; i < kMostCapabilities && at != 0; ++i) {
+      VITRO_ASSIGN(const uint32_t head, Read(port, at, 2));
+      if ((head & 0xff) == pci::kCapExpress) {
+        VITRO_ASSIGN(const uint32_t control, Read(port, at + kSlotControl, 2));
+        return Write(port, at + kSlotControl, 2, control | kSlotPowerIndicatorOff | kSlotPowerOff);
+      }
+      at = head >> 8 & 0xfc;
+    }
+    return Fail(ErrorKind::kHarness, "QEMU's root port has no PCI Express capability");
+  }
+
+  bool behind_port_ = false;
   unsigned devfn_ = 0;  // with the bus number above
   uint32_t selected_ = 0;
   std::array<Mapping, pci::kBars> mappings_;

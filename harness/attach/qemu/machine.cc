@@ -59,11 +59,14 @@ std::string Escaped(std::string_view value) {
   return escaped;
 }
 
-std::string MachineText(const std::string& machine) {
+std::string MachineText(const std::string& machine, bool unplugs) {
   // What a device under test does not need costs time to start, and its interrupts are not ours.
   if (machine == "microvm")
     return "microvm,memory-backend=vitro-ram,acpi=off,pit=off,rtc=off,isa-serial=off";
-  if (machine == "pc") return "pc,memory-backend=vitro-ram,acpi=off,usb=off,hpet=off,pit=off";
+  // On that board ACPI is how a device leaves.
+  if (machine == "pc")
+    return fmt::format("pc,memory-backend=vitro-ram,acpi={},usb=off,hpet=off,pit=off",
+                       unplugs ? "on" : "off");
   return fmt::format(
       "{},memory-backend=vitro-ram,acpi=off,usb=off,hpet=off,pit=off,sata=off,"
       "smbus=off,smm=off",
@@ -148,7 +151,7 @@ Result<> Machine::MakeArguments(const MachinePlan& plan, const GuestMemory& memo
   argv_ = {plan.binary, "-nodefaults", "-no-user-config", "-display", "none",
            // The processor never runs: no room for translated code is wanted.
            "-accel", plan.accelerator == "tcg" ? "tcg,tb-size=1" : plan.accelerator, "-machine",
-           MachineText(plan.machine), "-bios", PathOf(firmware_fd), "-object",
+           MachineText(plan.machine, unplugs()), "-bios", PathOf(firmware_fd), "-object",
            fmt::format("memory-backend-file,id=vitro-ram,size={},share=on,mem-path={}", ram,
                        PathOf(ram_fd)),
            "-m", fmt::format("{}K{}", ram / 1024, plan.back_end.memory), "-chardev",
@@ -156,6 +159,10 @@ Result<> Machine::MakeArguments(const MachinePlan& plan, const GuestMemory& memo
            "none"};
   if (plan.machine == "microvm")
     argv_.insert(argv_.end(), {"-global", "virtio-mmio.force-legacy=false"});
+  // The slot of the root port decides, as the standard of PCI Express has it.
+  if (plan.machine == "q35" && unplugs())
+    argv_.insert(argv_.end(),
+                 {"-global", "ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off"});
   if (stimulus_ != Stimulus::kNone || plan.renewable) {
     VITRO_ASSIGN(const int qmp_fd, MakeChannel(qmp_socket_));
     argv_.insert(argv_.end(), {"-chardev", fmt::format("socket,id=qmp,fd={}", qmp_fd), "-mon",
@@ -276,8 +283,20 @@ std::string Machine::Lost() {
                      words.empty() ? "" : "; it printed: ", words);
 }
 
+Result<> Machine::AwaitUnplugged() {
+  VITRO_TRY(qmp_->Await("DEVICE_DELETED"));
+  unplugged_ = true;
+  return {};
+}
+
+Result<> Machine::CheckPlugged() const {
+  if (!unplugged_) return {};
+  return Fail(ErrorKind::kDeviceLost, "the device was unplugged");
+}
+
 Result<> Machine::Turn() {
   process_->Pump();
+  VITRO_TRY(CheckPlugged());
   if (!steps_clock_) {
     // The cheapest question there is; no device has a part in it.
     VITRO_TRY(qtest_->Ask("endianness\n"));

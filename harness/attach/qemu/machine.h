@@ -60,6 +60,14 @@ class Machine {
   Result<> Quiesce(Duration window);
   std::string WhyNoStimulus() const;
   Result<> StimulateConfigChange();
+  // Is the stimulus a request to unplug the device, which the guest grants at its bus?
+  bool unplugs() const { return stimulus_ == Stimulus::kUnplug; }
+  bool unplug_requested() const { return unplugs() && stimuli_ != 0; }
+  // Waits until QEMU has taken the device away. Whatever waits for the device from then on fails
+  // with kDeviceLost.
+  Result<> AwaitUnplugged();
+  // kDeviceLost once it was taken away.
+  Result<> CheckPlugged() const;
   std::optional<Transport::Death> Died();
   std::string DeviceLog();
   // As if QEMU had crashed: for tests.
@@ -87,6 +95,7 @@ class Machine {
   Stimulus stimulus_ = Stimulus::kNone;
   std::string why_no_stimulus_;
   uint64_t stimuli_ = 0;
+  bool unplugged_ = false;
 
   bool renewable_ = false;
   UniqueFd memory_, disk_file_;

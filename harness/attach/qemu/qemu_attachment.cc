@@ -161,6 +161,8 @@ Result<QemuConfig> ParseOptions(const AttachString& string) {
   config.pci.interface = options.Take("interface");
   VITRO_ASSIGN(const std::string port, options.TakeWord("port", {"0", "1"}));
   config.behind_port = port == "1";
+  VITRO_ASSIGN(const std::string stimulus, options.TakeWord("stimulus", {"unplug"}));
+  const bool unplug = !stimulus.empty();
   if (mmio && (config.behind_port || !config.pci.interface.empty()))
     return Fail(ErrorKind::kUsage,
                 "qemu: port= and interface= are for PCI functions, not for machine=microvm");
@@ -179,6 +181,14 @@ Result<QemuConfig> ParseOptions(const AttachString& string) {
   plan.properties = properties;
   for (const auto& [key, value] : plan.back_end.properties) plan.properties.emplace(key, value);
   if (auto id = plan.properties.extract("id")) plan.id = id.mapped();
+  if (unplug) {
+    if (!config.behind_port && plan.machine != "pc")
+      return Fail(ErrorKind::kUsage,
+                  "qemu: stimulus=unplug: the root bus of machine={} lets no device go; say port=1 "
+                  "or machine=pc",
+                  plan.machine);
+    plan.back_end.stimulus = qemu::Stimulus::kUnplug;
+  }
   if (mmio) return config;
   if (config.behind_port) {
     plan.properties["bus"] = "vitro-root-port";

@@ -66,6 +66,9 @@ TEST_F(QemuAttachmentTest, WrongOptionsAreUsageErrors) {
       {"qemu:virtio-blk-pci,timeout=1s", "timeout=1s is not a number"},
       {"qemu:virtio-blk-pci,args='", "open ' quote"},
       {"qemu:vhost-user-fs-pci", "give it a back end"},
+      {"qemu:virtio-blk-pci,stimulus=pull", "stimulus=pull is none of unplug"},
+      {"qemu:virtio-blk-pci,stimulus=unplug", "the root bus of machine=q35 lets no device go"},
+      {"qemu:virtio-blk-device,stimulus=unplug", "machine=microvm lets no device go"},
   };
   for (const auto& wrong : cases) {
     const Error error = ErrorOf(wrong.text);

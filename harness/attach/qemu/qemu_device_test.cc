@@ -52,11 +52,11 @@ void PublishRead(GuestMemory& memory, HandQueue& queue, uint64_t data) {
 
 class RawFunction : public testing::Test {
  protected:
-  void Open(const MachinePlan& plan) {
+  void Open(const MachinePlan& plan, bool behind_port = false) {
     auto machine = Machine::Start(plan, memory_);
     ASSERT_OK(machine);
     machine_ = machine->get();
-    auto function = OpenPciFunction(std::move(*machine), plan.machine, kDeviceSlot << 3, false);
+    auto function = OpenPciFunction(std::move(*machine), plan.machine, kDeviceSlot << 3, behind_port);
     ASSERT_OK(function);
     function_ = std::move(*function);
     auto layout = ReadPciLayout(*function_);
@@ -417,6 +417,66 @@ INSTANTIATE_TEST_SUITE_P(Devices, Stimuli,
                                          "virtio-balloon-pci", "virtio-mem-pci",
                                          "virtio-net-device", "virtio-blk-pci,port=1",
                                          "virtio-blk-pci,machine=pc,interrupts=intx"));
+
+// An unplug: until the guest grants it the device works on, from then on nobody answers.
+class Unplug : public RawFunction, public testing::WithParamInterface<std::string> {};
+TEST_P(Unplug, TheDeviceWorksUntilTheGuestLetsItGo) {
+  const bool behind_port = GetParam() == "q35";
+  MachinePlan plan = PlanOf("virtio-blk-pci", GetParam());
+  plan.back_end.stimulus = Stimulus::kUnplug;
+  if (behind_port) {
+    plan.properties.erase("addr");
+    plan.properties["bus"] = "root-port";
+    plan.back_end.arguments.insert(plan.back_end.arguments.begin(),
+                                   {"-device", "pcie-root-port,id=root-port,chassis=1,addr=5"});
+  }
+  Open(plan, behind_port);
+  HandQueue queue(memory_, base_, 64);
+  SetVector(1, 7);
+  EnableMsix();
+  BringUp(queue, virtio_pci::kNoVector, 1);
+  ASSERT_OK(machine_->StimulateConfigChange());
+  EXPECT_TRUE(machine_->unplug_requested());
+  for (int i = 0; i < 20; ++i) {
+    PublishRead(memory_, queue, data_);
+    Notify();
+    const auto done = function_->WaitUntil([&] { return queue.AllUsed(); }, Soon());
+    ASSERT_OK(done);
+    ASSERT_TRUE(*done) << "before it is granted";
+    ExpectFirstSector(data_);
+  }
+
+  const auto lost = function_->StimulateConfigChange();
+  ASSERT_FALSE(lost);
+  EXPECT_EQ(lost.error().kind, ErrorKind::kDeviceLost);
+  EXPECT_EQ(lost.error().message, "the device was unplugged");
+  EXPECT_EQ(function_->ReadConfig(pci::kVendorId, 4).value_or(0), 0xffffffffu);
+  const auto waited = function_->WaitUntil([] { return false; }, Soon());
+  ASSERT_FALSE(waited);
+  EXPECT_EQ(waited.error().kind, ErrorKind::kDeviceLost);
+  EXPECT_EQ(function_->ReadBar(common_->bar, 0, 4).error().kind, ErrorKind::kDeviceLost);
+  EXPECT_EQ(function_->StimulateConfigChange().error().message, "the device was unplugged");
+  EXPECT_FALSE(machine_->Died()) << "QEMU itself lives on";
+}
+INSTANTIATE_TEST_SUITE_P(Boards, Unplug, testing::Values("q35", "pc"));
+
+TEST(QemuAttachment, AnUnpluggedDeviceIsSaidToBeLost) {
+  for (const char* text : {"qemu:virtio-blk-pci,port=1,stimulus=unplug",
+                           "qemu:virtio-net-pci,machine=pc,stimulus=unplug"}) {
+    auto memory = GuestMemory::CreateDefault().value();
+    auto attachment = OpenAttachment(text);
+    ASSERT_OK(attachment);
+    auto transport = (*attachment)->Attach(memory);
+    ASSERT_OK(transport);
+    Transport& device = **transport;
+    ASSERT_OK(device.WriteStatus(status::kAcknowledge));
+    ASSERT_TRUE(device.abilities().Has(Ability::kStimulus));
+    EXPECT_EQ(device.StimulateConfigChange().error().message, "the device was unplugged");
+    const auto status = device.ReadStatus();
+    ASSERT_FALSE(status);
+    EXPECT_EQ(status.error().kind, ErrorKind::kDeviceLost);
+  }
+}
 
 TEST(QemuAttachment, EveryKnownDeviceStarts) {
   const auto known = KnownQemuDevices();
