@@ -130,8 +130,13 @@ class CombinationsCommand {
     options_.tick = [this](const char* what, const SweepState& state, uint64_t of) {
       progress_.Show(what, state, of);
     };
+    Result<> kept;
+    options_.checkpoint = [this, &kept] {
+      if (kept) kept = reports::WriteAtomically(RecordPath(), Record().dump(1) + "\n");
+    };
     VITRO_TRY(RunCombinations(*attachment_, probed_, options_, run_));
     progress_.Clear();
+    VITRO_TRY(kept);
     return Conclude();
   }
 
@@ -148,6 +153,9 @@ class CombinationsCommand {
   }
 
   std::string RecordPath() const { return arguments_.out + "/combinations.json"; }
+  json Record() const {
+    return CombinationsJson(attachment_->string(), probed_, options_, invocation_, run_);
+  }
 
   Result<ResumedRun> Resume() {
     const std::string path = RecordPath();
@@ -200,10 +208,11 @@ class CombinationsCommand {
     if (error)
       return Fail(ErrorKind::kUsage, "--out {}: {}; expected a directory that can be written",
                   arguments_.out, error.message());
-    // Reports of an earlier run would be believed. Only what this command wrote goes.
+    // Reports of an earlier run would be believed. Only what this command wrote goes; the record
+    // that is gone on from is good until there is a newer one.
     std::error_code ignored;
-    for (const char* name : {"combinations.json", "combinations.html"})
-      std::filesystem::remove(arguments_.out + "/" + name, ignored);
+    if (!arguments_.resume) std::filesystem::remove(RecordPath(), ignored);
+    std::filesystem::remove(arguments_.out + "/combinations.html", ignored);
     for (const auto& entry :
          std::filesystem::directory_iterator(arguments_.out + "/programs", ignored))
       if (entry.path().filename().string().starts_with("set-"))
@@ -227,8 +236,7 @@ class CombinationsCommand {
 
   Result<int> Conclude() {
     WritePrograms();
-    const json record =
-        CombinationsJson(attachment_->string(), probed_, options_, invocation_, run_);
+    const json record = Record();
     const std::string page = arguments_.out + "/combinations.html";
     VITRO_TRY(reports::WriteAtomically(RecordPath(), record.dump(1) + "\n"));
     VITRO_TRY(reports::WriteAtomically(page, reports::RenderCombinationsHtml(record)));

@@ -37,6 +37,7 @@ cli_test.DEVICES.update({
     "wide_slow": (OFFER % "usleep(500);", USE),
     "wide_crash": (OFFER % f"if ({INTERACTION}) {cli_test.CRASH}", USE),
     "wide_hang_once": (OFFER % "if ((taken_bits & 0xfff) == 0x028) for (;;) pause();", USE),
+    "wide_slow_refuse": (OFFER % f"usleep(1000); if ({INTERACTION}) s &= ~8;", USE),
     "wide_refuse": (OFFER % f"if ({INTERACTION}) s &= ~8;", USE),
 })
 WIDE = 1 << 12
@@ -121,6 +122,36 @@ class Combinations(cli_test.CliTest):
         self.assertGreater(record["sweep"]["took_us"], part["sweep"]["took_us"])
         self.refused(2, "is complete", "combinations", self.device("wide_slow"), "--resume", "--out",
                      self.out)
+
+    def test_killed_it_resumes(self):
+        whole, _ = self.combinations(self.device("wide_slow_refuse"))
+        shutil.rmtree(self.out)
+        tried = 0
+        # Killed twice, each time as soon as it has written down something new.
+        for more in ([], ["--resume"]):
+            process = self.start("combinations", self.device("wide_slow_refuse"), "--out", self.out,
+                                 "--quiet", *more)
+            self.wait_for("a record", lambda: self.tried_by_record() > tried)
+            process.kill()
+            process.communicate(timeout=cli_test.LIMIT_S)
+            part = json.loads((self.out / "combinations.json").read_text())
+            jsonschema.validate(part, SCHEMA)
+            self.assertFalse(part["complete"])
+            self.assertEqual(part["exit_code"], 130)
+            sweep, tried = part["sweep"], part["sweep"]["tried"]
+            self.assertLess(tried, WIDE)
+            self.assertEqual(sweep["taken"] + sweep["outcomes"].get("warn", 0), tried)
+        record, _ = self.combinations(self.device("wide_slow_refuse"), "--resume")
+        for key in ("planned", "tried", "taken", "outcomes", "failures"):
+            self.assertEqual(record["sweep"][key], whole["sweep"][key])
+        self.assertEqual([(each["on"], each["off"]) for each in record["reduced"]],
+                         [(each["on"], each["off"]) for each in whole["reduced"]])
+
+    def tried_by_record(self):
+        try:
+            return json.loads((self.out / "combinations.json").read_text())["sweep"]["tried"]
+        except OSError:
+            return 0
 
     def busy_children(self, pid):
         """Has some child of it used the processor, or waited in the device, for a while?"""

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // `vitro matrix`: the same checks on several devices, and one page that compares them. Each device
-// is run by a `vitro run` of its own, so that its record stands by itself. Several run at once: most
-// of the time a device is waited for.
+// is run by a `vitro run` of its own, so that its record stands by itself. Several run at once:
+// most of the time a device is waited for.
 #include <poll.h>
 #include <unistd.h>
 
@@ -206,8 +206,8 @@ class MatrixCommand {
     if (!terminal_.tty) return;
     std::string line = fmt::format("{} of {}", done_.size(), attach_.size());
     for (const Column& column : running_)
-      line += fmt::format("{} {} {:.0f} s", &column == &running_.front() ? ":" : ",",
-                          column.attach, SecondsSince(column.start));
+      line += fmt::format("{} {} {:.0f} s", &column == &running_.front() ? ":" : ",", column.attach,
+                          SecondsSince(column.start));
     fmt::print("\r\x1b[K{}", reports::Shorten(line, static_cast<size_t>(terminal_.width) - 1));
     std::fflush(stdout);
   }

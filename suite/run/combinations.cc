@@ -48,13 +48,14 @@ class Runner {
   Result<> Run() {
     VITRO_TRY(SweepValid());
     if (run_.ended.end == SweepEnd::kComplete) VITRO_TRY(SweepInvalid());
+    if (run_.complete() && run_.sweep.failed() != 0) Checkpoint(run_.invalid_ended);
     if (run_.ended.end != SweepEnd::kDeviceGone) VITRO_TRY(ReduceAll());
     DrawPairs();
     return {};
   }
 
  private:
-  SweepOptions OptionsFor(const char* what, uint64_t of) {
+  SweepOptions OptionsFor(const char* what, uint64_t of, SweepResult& ended) {
     SweepOptions sweep;
     sweep.run = options_.run;
     sweep.limit = options_.limit;
@@ -63,11 +64,19 @@ class Runner {
     sweep.tick = [this, what, of](const SweepState& state) {
       if (options_.tick) options_.tick(what, state, of);
     };
+    sweep.checkpoint = [this, &ended] { Checkpoint(ended); };
     return sweep;
   }
 
+  void Checkpoint(SweepResult& ended) {
+    if (!options_.checkpoint) return;
+    const SweepResult before = std::exchange(ended, {SweepEnd::kStopped, ""});
+    options_.checkpoint();
+    ended = before;
+  }
+
   Result<> SweepValid() {
-    SweepOptions sweep = OptionsFor("valid sets", run_.planned);
+    SweepOptions sweep = OptionsFor("valid sets", run_.planned, run_.ended);
     if (options_.depth != SetDepth::kNegotiate)
       sweep.trial = [this](Context& c, uint64_t, FeatureSet set) {
         return TrySet(c, set, options_.depth);
@@ -79,7 +88,7 @@ class Runner {
   Result<> SweepInvalid() {
     std::vector<FeatureSet> sets;
     for (const InvalidSet& invalid : run_.invalid) sets.push_back(invalid.set);
-    SweepOptions sweep = OptionsFor("invalid sets", sets.size());
+    SweepOptions sweep = OptionsFor("invalid sets", sets.size(), run_.invalid_ended);
     const FeatureSet valid = space_.Nearest({}).value_or(run_.negotiable.always);
     sweep.trial = [this, valid](Context& c, uint64_t n, FeatureSet) {
       return TryInvalidSet(c, run_.invalid[static_cast<size_t>(n)], valid);

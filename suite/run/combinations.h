@@ -25,6 +25,9 @@ struct CombinationOptions {
   std::optional<Clock::time_point> until;
   // About ten times a second; `what` is "valid sets", "invalid sets" or "reducing".
   std::function<void(const char* what, const SweepState&, uint64_t of)> tick;
+  // About once a second, and before failures are reduced: the run as it would be if it were stopped
+  // now. One can go on from there.
+  std::function<void()> checkpoint;
 };
 
 // What failed, with everything taken away that does not matter.

@@ -16,6 +16,7 @@ namespace {
 constexpr int kTickMs = 100;
 constexpr Duration kAttachLimit = std::chrono::seconds(20);
 constexpr int kMostAttachFailures = 3;
+constexpr Duration kCheckpoint = std::chrono::seconds(1);
 // The worker as a whole has none of its own.
 constexpr Duration kNoLimit = std::chrono::hours(24 * 365);
 
@@ -35,6 +36,7 @@ class Supervisor {
       state_.took = before + (Clock::now() - start);
       progress_.Store(state_, false);
       if (options_.tick) options_.tick(state_);
+      Checkpoint();
     });
     state_.took = before + (Clock::now() - start);
     progress_.Store(state_, true);
@@ -42,6 +44,17 @@ class Supervisor {
   }
 
  private:
+  void Checkpoint() {
+    if (!options_.checkpoint || !checkpoint_at_.Passed()) return;
+    const SweepState before = state_;
+    if (!progress_.Snapshot(state_)) {
+      state_ = before;
+      return;
+    }
+    checkpoint_at_ = Deadline::After(kCheckpoint);
+    options_.checkpoint();
+  }
+
   template <typename Tick>
   Result<SweepResult> RunAll(Tick tick) {
     int deaths = 0, attach_failures = 0;
@@ -120,6 +133,7 @@ class Supervisor {
   const SweepOptions& options_;
   SweepState& state_;
   SweepProgress progress_;
+  Deadline checkpoint_at_ = Deadline::After(kCheckpoint);
 };
 
 }  // namespace

@@ -71,6 +71,9 @@ struct SweepOptions {
   // nothing more, in a tight loop beside all sessions.
   std::function<bool(Context&, uint64_t n, FeatureSet)> trial;
   std::function<void(const SweepState&)> tick;  // about ten times a second; without failures
+  // About once a second, with all there is, as it stands between two sets: a sweep can go on from
+  // there, whatever becomes of this process.
+  std::function<void()> checkpoint;
 
   static constexpr int kMostDeaths = 100;
 };

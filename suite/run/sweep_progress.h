@@ -26,12 +26,18 @@ class SweepProgress {
     shared_.busy.store(1, std::memory_order_release);
   }
   void Done(uint64_t number, bool taken) {
+    Open();
     if (taken) Add(shared_.taken);
     shared_.next.store(number + 1, std::memory_order_relaxed);
     shared_.busy.store(0, std::memory_order_release);
+    shared_.edition.store(shared_.edition.load(std::memory_order_relaxed) + 1,
+                          std::memory_order_release);
   }
   void Fail(const SetFailure& failure);
-  void NotObservable() { Add(shared_.not_observable); }
+  void NotObservable() {
+    Open();
+    Add(shared_.not_observable);
+  }
 
   // The reader, and the writer once the one before it has ended.
   bool busy() const { return shared_.busy.load(std::memory_order_acquire) != 0; }
@@ -41,6 +47,9 @@ class SweepProgress {
                                  shared_.high.load(std::memory_order_relaxed));
   }
   void Load(const SweepState& state);
+  // The same at any time, as it stood between two sets. False where it never stands still for that
+  // long; then `state` is of no use.
+  bool Snapshot(SweepState& state) const;
   // All but the time.
   void Store(SweepState& state, bool with_failures) const;
 
@@ -52,6 +61,7 @@ class SweepProgress {
   };
   using Counter = std::atomic<uint64_t>;
   struct Shared {
+    Counter edition;  // odd while what a set came to is being written down
     Counter next, low, high, taken, not_observable;
     std::atomic<uint32_t> busy, recorded;
     Counter outcomes[11];
@@ -62,6 +72,15 @@ class SweepProgress {
   static void Add(Counter& counter) {
     counter.store(counter.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
   }
+
+  // From here to the end of Done() nobody may believe what stands here.
+  void Open() {
+    shared_.edition.store(shared_.edition.load(std::memory_order_relaxed) | 1,
+                          std::memory_order_relaxed);
+    std::atomic_thread_fence(std::memory_order_release);
+  }
+  void StoreCounts(SweepState& state) const;
+  void StoreFailures(SweepState& state, uint32_t count) const;
 
   boost::interprocess::mapped_region region_;
   Shared& shared_;

@@ -11,8 +11,8 @@ constexpr uint32_t kConfigAddress = 0xcf8, kConfigData = 0xcfc;
 constexpr uint32_t kConfigBytes = 256;
 constexpr uint32_t kAllOnes = 0xffffffff;
 constexpr int kMostCapabilities = 48;
-// How a guest lets a device go: at the PCI Express slot of a root port, or at the registers that the
-// ACPI tables of a pc name.
+// How a guest lets a device go: at the PCI Express slot of a root port, or at the registers that
+// the ACPI tables of a pc name.
 constexpr uint32_t kSlotControl = 0x18;
 constexpr uint16_t kSlotPowerIndicatorOff = 3 << 8, kSlotPowerOff = 1 << 10;
 constexpr uint32_t kAcpiEject = 0xae08, kAcpiBus = 0xae10;

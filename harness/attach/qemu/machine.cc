@@ -161,8 +161,7 @@ Result<> Machine::MakeArguments(const MachinePlan& plan, const GuestMemory& memo
     argv_.insert(argv_.end(), {"-global", "virtio-mmio.force-legacy=false"});
   // The slot of the root port decides, as the standard of PCI Express has it.
   if (plan.machine == "q35" && unplugs())
-    argv_.insert(argv_.end(),
-                 {"-global", "ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off"});
+    argv_.insert(argv_.end(), {"-global", "ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off"});
   if (stimulus_ != Stimulus::kNone || plan.renewable) {
     VITRO_ASSIGN(const int qmp_fd, MakeChannel(qmp_socket_));
     argv_.insert(argv_.end(), {"-chardev", fmt::format("socket,id=qmp,fd={}", qmp_fd), "-mon",

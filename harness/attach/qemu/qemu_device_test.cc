@@ -56,7 +56,8 @@ class RawFunction : public testing::Test {
     auto machine = Machine::Start(plan, memory_);
     ASSERT_OK(machine);
     machine_ = machine->get();
-    auto function = OpenPciFunction(std::move(*machine), plan.machine, kDeviceSlot << 3, behind_port);
+    auto function =
+        OpenPciFunction(std::move(*machine), plan.machine, kDeviceSlot << 3, behind_port);
     ASSERT_OK(function);
     function_ = std::move(*function);
     auto layout = ReadPciLayout(*function_);
