@@ -134,6 +134,7 @@ FeatureSet Context::DefaultFeatures(FeatureSet with) {
   if (wants_packed_) features.Add(feature::kRingPacked);
   if (facts_.offered.Has(feature::kOrderPlatform)) features.Add(feature::kOrderPlatform);
   if (grammar_ != nullptr) features = features | grammar_->needed_features();
+  if (profile() != nullptr) profile()->Complete(profile()->requires_, facts_.offered, features);
   // A device that does not offer VERSION_1 is found out by a check of its own.
   if (!facts_.offered.Has(feature::kVersion1)) features.Remove(feature::kVersion1);
   return features;

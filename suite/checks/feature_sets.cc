@@ -35,7 +35,10 @@ FeatureSet BitsOf(const Profile& profile) {
   return bits;
 }
 
-void AddRules(const Profile& profile, std::vector<FeatureRule>& rules) {
+void AddRules(const Profile& profile, FeatureSet offered, std::vector<FeatureRule>& rules) {
+  // Where none of them is offered no driver could do right: then it is not held against the sets.
+  for (const FeatureClause& clause : profile.requires_)
+    if (Holds({clause}, offered)) rules.push_back({{}, clause});
   for (const ProfileFeature& each : profile.features) {
     for (const FeatureClause& clause : each.requires_) rules.push_back({{each.bit}, clause});
     for (const unsigned other : each.conflicts) rules.push_back({{each.bit, other}, {}});
@@ -163,7 +166,7 @@ NegotiableFeatures FindNegotiable(const DeviceFacts& facts) {
   NegotiableFeatures found;
   found.offered = facts.offered & (kReservedBits | of_type);
   found.left_out = facts.offered - found.offered - kCarrierBits;
-  if (profile != nullptr) AddRules(*profile, found.rules);
+  if (profile != nullptr) AddRules(*profile, found.offered, found.rules);
   const bool zoned = facts.device_id == device_id::kBlk && found.offered.Has(blk::kFeatureZoned);
   for (const unsigned bit : {feature::kVersion1, feature::kAccessPlatform, feature::kOrderPlatform})
     if (found.offered.Has(bit)) found.always.Add(bit);
@@ -251,8 +254,9 @@ std::vector<InvalidSet> InvalidSets(const NegotiableFeatures& negotiable, Featur
     for (const unsigned bit : rule.any) any.Add(bit);
     if (!negotiable.offered.Contains(all)) continue;
     const std::string why =
-        rule.any.empty() ? fmt::format("bits {} together", BitsToText(all))
-                         : fmt::format("bit {} without {}", BitsToText(all), BitsToText(any));
+        rule.any.empty()   ? fmt::format("bits {} together", BitsToText(all))
+        : rule.all.empty() ? fmt::format("none of bits {}", BitsToText(any))
+                           : fmt::format("bit {} without {}", BitsToText(all), BitsToText(any));
     sets.push_back({Kind::kUnmetRule, (least | all) - any, why});
     sets.push_back({Kind::kUnmetRule, (largest | all) - any, why + ", beside all others"});
   }

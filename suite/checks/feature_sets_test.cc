@@ -49,6 +49,28 @@ TEST(FindNegotiable, TakesBitsFromTheProfileAndChapter6) {
   EXPECT_EQ(found.Space().Count(), 4u * 3);
 }
 
+TEST(FindNegotiable, EverySetHasWhatTheTypeRequires) {
+  Profile profile = TwoBits();
+  profile.features.push_back({.bit = 3, .name = "C"});
+  profile.requires_ = {{1, 3}};
+  const FeatureSet offered = kRings | FeatureSet{0, 1, 3};
+  const auto found = FindNegotiable(Offering(offered, &profile));
+  // Of the five closed sets of A, B and C not the two with neither B nor C.
+  EXPECT_EQ(found.Space().Count(), 4u * 4);
+  EXPECT_FALSE(found.Space().Valid(kRings.With(0)));
+  EXPECT_TRUE(found.Space().Valid(kRings.With(3)));
+  const auto sets = InvalidSets(found, offered, AllThatMatters());
+  const auto without = std::find_if(sets.begin(), sets.end(), [](const InvalidSet& each) {
+    return each.why == "none of bits 1, 3";
+  });
+  ASSERT_NE(without, sets.end());
+  EXPECT_TRUE((without->set & FeatureSet{1, 3}).empty());
+
+  // A device that offers none of them can be driven all the same.
+  const auto poor = FindNegotiable(Offering(kRings.With(0), &profile));
+  EXPECT_EQ(poor.Space().Count(), 4u * 2);
+}
+
 TEST(FindNegotiable, WithoutAProfileBitsOfTypesAreIndependent) {
   const auto found = FindNegotiable(Offering(kRings | FeatureSet{0, 1, 63, 127, 44}));
   EXPECT_EQ(found.Space().Count(), 4u * 16);

@@ -69,6 +69,14 @@ void BitRestricted(const Profile& now, const Profile& before, LintFindings& find
   }
 }
 
+// A driver that did without is refused.
+void NowRequired(const Profile& now, const Profile& before, LintFindings& findings) {
+  for (const FeatureClause& clause : now.requires_)
+    if (!Contains(before.requires_, clause))
+      findings.Add(now.requires_line, "every driver has to accept {}{}, which it had not",
+                   now.FeatureName(clause.front()), clause.size() > 1 ? " or an alternative" : "");
+}
+
 // --- Configuration space ---------------------------------------------------------------------
 
 void FieldMoved(const Profile& now, const Profile& before, LintFindings& findings) {
@@ -214,6 +222,8 @@ void AddChangeLints(std::vector<LintRule>& rules) {
   add("lint.change.bit-restricted", kWarn, kAboutFeatures,
       "drivers may accept what they accepted before: take a new bit for the new rule",
       BitRestricted);
+  add("lint.change.bit-mandatory", kError, kAboutFeatures,
+      "let drivers do without: they were written before it", NowRequired);
   add("lint.change.field-moved", kError, kAboutFeatures,
       "leave fields where they are, and add new ones at the end under a new bit", FieldMoved);
   add("lint.change.field-behaviour", kWarn, kAboutFeatures,

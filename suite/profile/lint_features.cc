@@ -129,6 +129,21 @@ void RequiresLegacy(const Profile& profile, LintFindings& findings) {
                      feature.name, other.name);
 }
 
+void RequiresLegacyOfAll(const Profile& profile, LintFindings& findings) {
+  for (const ProfileFeature& feature : profile.features)
+    if (feature.legacy && Demands(profile.requires_, feature.bit))
+      findings.Add(profile.requires_line,
+                   "all drivers are to accept {}, which is not offered with VERSION_1",
+                   feature.name);
+}
+
+// A bit tells what is new; what all have, none has to be told.
+void Mandatory(const Profile& profile, LintFindings& findings) {
+  for (const ProfileFeature& feature : profile.features)
+    if (Demands(profile.requires_, feature.bit) && feature.why.empty())
+      findings.Add(feature.line, "{} tells nothing: every driver has to accept it", feature.name);
+}
+
 // A bit that the condition demands excludes another one.
 bool Never(const Profile& profile, const FeatureCondition& condition) {
   return Any(profile.features, [&](const ProfileFeature& feature) {
@@ -169,7 +184,14 @@ void AddFeatureLints(std::vector<LintRule>& rules) {
   rules.push_back({"lint.features.bit-41", kWarn, "2.2", "take another one of 0 to 23 or 50 to 127",
                    AmbiguousBit});
   rules.push_back({"lint.features.legacy", kWarn, "2.2.2",
-                   "require something that a device with VERSION_1 can offer", RequiresLegacy});
+                   "require something that a device with VERSION_1 can offer",
+                   [](const Profile& profile, LintFindings& findings) {
+                     RequiresLegacy(profile, findings);
+                     RequiresLegacyOfAll(profile, findings);
+                   }});
+  rules.push_back({"lint.features.mandatory", kInfo, kAboutFeatures,
+                   "make it part of the type without a bit, or tell in why what it repairs",
+                   Mandatory});
   rules.push_back({"lint.features.never", kWarn, "2.2.2",
                    "ask for bits that can be accepted together", NeverThere});
 }

@@ -244,6 +244,12 @@ const Trip kTrips[] = {
      {{"bit = 2", "bit = 41"}}},
     {"lint.features.legacy 18: TINT requires LEVEL, which is not offered with VERSION_1",
      {{"name = \"LEVEL\"", "name = \"LEVEL\"\nlegacy = true"}}},
+    {"lint.features.legacy 5: all drivers are to accept LEVEL, which is not offered with VERSION_1",
+     {{"name = \"LEVEL\"", "name = \"LEVEL\"\nlegacy = true"},
+      {"vectors = 2\n", "vectors = 2\nrequires = [\"LEVEL\"]\n"},
+      {"vectors = 2\n", ""}}},
+    {"lint.features.mandatory 13: EVENTS tells nothing: every driver has to accept it",
+     {{"vectors = 2\n", "vectors = 2\nrequires = [\"EVENTS\"]\n"}}},
     {"lint.features.never 31: field level needs feature bits that conflict",
      {{"bit = 0", "bit = 0\nconflicts = [\"EVENTS\"]"},
       {"feature = [\"LEVEL\"]", "feature = [\"LEVEL\", \"EVENTS\"]"}}},
@@ -258,6 +264,10 @@ const Trip kChanges[] = {
      {{"bit = 1", "bit = 1\nrequires = [\"LEVEL\"]"}}},
     {"lint.change.bit-restricted 12: EVENTS conflicts with TINT, which it did not",
      {{"bit = 1", "bit = 1\nconflicts = [\"TINT\"]"}}},
+    {"lint.change.bit-mandatory 6: every driver has to accept LEVEL or an alternative, which it "
+     "had "
+     "not",
+     {{"vectors = 2\n", "vectors = 2\nrequires = [\"LEVEL | EVENTS\"]\n"}}},
     {"lint.change.field-moved 48: field table is 32 x 1 bytes at offset 20 and was 32 x 1 at 16",
      {{"offset = 16", "offset = 20"}}},
     {"lint.change.field-moved 0: field table at offset 16 is no more",

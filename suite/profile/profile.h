@@ -140,8 +140,9 @@ struct Profile {
   std::optional<uint32_t> vectors;      // MSI-X vectors wanted, where the author said so
   // As many of them it does not work without: no fewer, shared or replaced by INTx.
   uint32_t least_vectors = 0;
-  int id_line = 0, vectors_line = 0;  // in the file
-  std::string rationale;              // what a reviewer should know
+  FeatureCondition requires_;  // what every set has that a driver may accept
+  int id_line = 0, vectors_line = 0, requires_line = 0;  // in the file
+  std::string rationale;                                 // what a reviewer should know
   std::vector<ProfileFeature> features;
   std::vector<ProfileField> fields;
   std::vector<ProfileQueue> queues;

@@ -98,6 +98,8 @@ class Parser {
     for (TomlRow& row : features) VITRO_TRY(FeatureItself(row));
     for (size_t i = 0; i < features.size(); ++i)
       VITRO_TRY(FeatureRelations(features[i], profile_.features[i]));
+    VITRO_ASSIGN(profile_.requires_, Condition(top, "requires"));
+    profile_.requires_line = static_cast<int>(top.PlaceOf("requires").line);
     VITRO_TRY(Each(top, "field", &Parser::Field));
     VITRO_TRY(Each(top, "queue", &Parser::Queue));
     VITRO_TRY(Each(top, "request", &Parser::Request));

@@ -13,6 +13,8 @@
 //   vectors      MSI-X vectors that it would like
 //   least_vectors  MSI-X vectors that it does not work without; 0 if left out
 //   rationale    what a reviewer should know
+//   requires     FEATURES that every driver has to accept: a mandatory bit, or "A | B" where one of
+//                several will do; left out: none
 //
 // A list of FEATURES below is a list of strings, all of which hold; each names one feature bit, or
 // several of which one is enough: ["VIRTIO_NET_F_CTRL_VQ", "VIRTIO_NET_F_MQ | VIRTIO_NET_F_RSS"].

@@ -263,6 +263,22 @@ TEST(ParseProfile, RefusesBitsThatCannotBeAccepted) {
   EXPECT_EQ(ErrorOf(Replaced("bit = 0", "bit = 0\nrequires = [\"COLOUR | WHITE\"]")), "");
 }
 
+TEST(ParseProfile, KnowsWhatEveryDriverHasToAccept) {
+  const auto profile = ParseProfile(
+      "lamp.toml", Replaced("schema = 1\n", "schema = 1\nrequires = [\"DIM | WHITE\"]\n"));
+  ASSERT_TRUE(profile) << profile.error().message;
+  EXPECT_THAT(profile->requires_, ElementsAre(FeatureClause{0, 2}));
+  EXPECT_EQ(profile->requires_line, 2);
+  ExpectAll({
+      {"schema = 1\n", "schema = 1\nrequires = \"DIM\"\n", "lamp.toml:2: requires is not a list"},
+      {"schema = 1\n", "schema = 1\nrequires = [\"DIMMER\"]\n",
+       "lamp.toml:2: DIMMER is no feature bit, expected"},
+      {"schema = 1\n", "schema = 1\nrequires = [\"COLOUR\", \"WHITE\"]\n",
+       "lamp.toml:2: every driver has to accept both COLOUR and WHITE, which conflict"},
+  });
+  EXPECT_EQ(ErrorOf(Replaced("schema = 1\n", "schema = 1\nrequires = [\"COLOUR | WHITE\"]\n")), "");
+}
+
 TEST(ParseProfile, RefusesGatesOfNothing) {
   ExpectAll({
       {"field level", "field colour", "lamp.toml:6: DIM gates field \"colour\", expected the name"},

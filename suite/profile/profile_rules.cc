@@ -28,11 +28,9 @@ Result<> NamesOnce(const Profile& profile, std::string_view kind, const std::vec
   return {};
 }
 
-// Everything that `bit` cannot do without, itself included: what it requires without alternative,
-// and so on.
-FeatureSet Needed(const Profile& profile, unsigned bit) {
+// All of `open`, what those require without alternative, and so on.
+FeatureSet Needed(const Profile& profile, std::vector<unsigned> open) {
   FeatureSet needed;
-  std::vector<unsigned> open = {bit};
   while (!open.empty()) {
     const unsigned next = open.back();
     open.pop_back();
@@ -62,7 +60,8 @@ std::optional<unsigned> Opponent(const Profile& profile, FeatureSet needed, unsi
 }
 
 Result<> CanBeAccepted(const Profile& profile, const ProfileFeature& feature) {
-  const FeatureSet needed = Needed(profile, feature.bit);
+  // Everything that the bit cannot do without, itself included.
+  const FeatureSet needed = Needed(profile, {feature.bit});
   for (unsigned bit = 0; bit < feature::kBits; ++bit) {
     if (!needed.Has(bit)) continue;
     if (const auto opponent = Opponent(profile, needed, bit))
@@ -78,12 +77,36 @@ Result<> CanBeAccepted(const Profile& profile, const ProfileFeature& feature) {
                   "{0} conflicts with all alternatives that {1} requires, expected a set that has "
                   "{0}",
                   feature.name, row->name);
-    if (bit != feature.bit && Needed(profile, bit).Has(feature.bit))
+    if (bit != feature.bit && Needed(profile, {bit}).Has(feature.bit))
       return At(profile, feature.line,
                 "{} and {} require each other, expected requirements without a circle (bits that "
                 "cannot be without each other are one bit)",
                 feature.name, row->name);
   }
+  return {};
+}
+
+// There is a set that a driver may accept.
+Result<> CheckRequired(const Profile& profile) {
+  std::vector<unsigned> single;
+  for (const FeatureClause& clause : profile.requires_)
+    if (clause.size() == 1) single.push_back(clause.front());
+  const FeatureSet needed = Needed(profile, single);
+  for (unsigned bit = 0; bit < feature::kBits; ++bit) {
+    if (!needed.Has(bit)) continue;
+    if (const auto opponent = Opponent(profile, needed, bit))
+      return At(profile, profile.requires_line,
+                "every driver has to accept both {} and {}, which conflict, expected a set of "
+                "features that can be accepted",
+                profile.FeatureName(bit), profile.FeatureName(*opponent));
+  }
+  for (const FeatureClause& clause : profile.requires_)
+    if (std::all_of(clause.begin(), clause.end(),
+                    [&](unsigned one) { return Opponent(profile, needed, one).has_value(); }))
+      return At(
+          profile, profile.requires_line,
+          "what every driver has to accept conflicts with {}, expected one that it may accept",
+          profile.FeatureName(clause.front()));
   return {};
 }
 
@@ -126,7 +149,7 @@ Result<> CheckFeatures(const Profile& profile) {
     VITRO_TRY(CanBeAccepted(profile, feature));
     for (const std::string& gate : feature.gates) VITRO_TRY(CheckGate(profile, feature, gate));
   }
-  return {};
+  return CheckRequired(profile);
 }
 
 Result<> CheckFields(const Profile& profile) {
