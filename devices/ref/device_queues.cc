@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "devices/ref/device_core.h"
+#include "harness/virtio/experimental.h"
 #include "harness/virtio/status.h"
 
 namespace vitro::ref {
@@ -79,6 +80,8 @@ bool DeviceCore::ServeQueue(uint32_t index) {
   bool signal = queue.ring->NotificationDue();
   if (good && served == 0) signal = SpuriousNotification(index) || signal;
   if (signal && !(fault("suspend-loses-notification") && suspending_))
+    host_.SignalQueue(static_cast<uint16_t>(index));
+  if (signal && fault("feature-notifies-twice") && features_.Has(experimental::kFeatureGated))
     host_.SignalQueue(static_cast<uint16_t>(index));
   if (!good) Broken(index, queue.ring->reason());
   return served != 0 || !good;

@@ -42,7 +42,9 @@ class Experimental : public DeviceCore {
 
   uint32_t AdminQueueCount() const override { return administration_ ? xp::kAdminQueueCount : 0; }
   bool QueueAvailable(uint32_t queue) const override {
-    if (queue == xp::kStreamQueue && fault("queue-missing")) return false;
+    if (queue == xp::kStreamQueue &&
+        (fault("queue-missing") || (fault("feature-hides-other-queue") && Gated())))
+      return false;
     return queue < xp::kQueueCount || features().Has(feature::kAdminVq);
   }
 
@@ -53,8 +55,9 @@ class Experimental : public DeviceCore {
 
   Bytes ConfigImage() const override {
     Bytes image(xp::kConfigSize);
-    const bool gated = features().Has(xp::kFeatureGated) || fault("config-gate-ignored");
-    const bool other = fault("feature-changes-other-field") && features().Has(xp::kFeatureGated);
+    const bool gated =
+        (Gated() || fault("config-gate-ignored")) && !fault("feature-without-effect");
+    const bool other = fault("feature-changes-other-field") && Gated();
     StoreLe<uint32_t>(&image[xp::kConfigVersion], xp::kVersion + (other ? 1 : 0));
     StoreLe<uint32_t>(&image[xp::kConfigCounter], counter_);
     StoreLe<uint32_t>(&image[xp::kConfigGated], gated ? xp::kGatedValue : 0);
@@ -183,6 +186,7 @@ class Experimental : public DeviceCore {
     return true;
   }
 
+  bool Gated() const { return features().Has(xp::kFeatureGated); }
   bool checksum() const { return features().Has(xp::kFeatureChecksum); }
 
   uint8_t Check(const Chain& chain, const Request& request) const {
@@ -204,6 +208,7 @@ class Experimental : public DeviceCore {
     if (!ReadHeader(chain, request)) return false;
     const uint8_t status = Check(chain, request);
     if (status == xp::kStatusOk && !CopyPayload(chain, request)) return false;
+    if (fault("feature-changes-answer") && Gated()) return true;
     return chain.Write(chain.writable_bytes() - 1, &status, 1);
   }
 
