@@ -12,6 +12,7 @@
 
 #include "harness/attach/process.h"
 #include "harness/attach/vhost_user_attachment.h"
+#include "harness/transport/vhost_user/config_lies.h"
 #include "harness/transport/vhost_user/front_end.h"
 #include "harness/transport/vhost_user/hand_queue.h"
 #include "harness/virtio/status.h"
@@ -252,6 +253,30 @@ TEST_F(StorageDaemon, AReadOnlyConfigFieldCostsTheConnection) {
   ASSERT_OK(transport_->Reconnect());
   ASSERT_OK(transport_->WriteConfig(32, LeBytes(1, 1)));  // writeback may be written
   EXPECT_EQ(LoadLe(*transport_->ReadConfig(32, 1)), 1u);
+}
+
+// An error, or the end of the connection, but not of the process; and a driver that behaves is
+// served as before.
+TEST_F(StorageDaemon, LivesOnWhenConfigMessagesLie) {
+  OpenDaemon();
+  Attach();
+  const Bytes before = *transport_->ReadConfig(0, 8);
+  for (size_t i = 0; i < std::size(kConfigLies); ++i) {
+    SCOPED_TRACE(i);
+    const ConfigLie& lie = kConfigLies[i];
+    const auto sent =
+        front_end().SendConfigMessage(lie.request, lie.header, Bytes(lie.carried, 0x77));
+    if (!sent) {
+      EXPECT_TRUE(sent.error().kind == ErrorKind::kRefused ||
+                  sent.error().kind == ErrorKind::kDeviceLost)
+          << sent.error().message;
+    }
+    ASSERT_FALSE(transport_->Died()) << transport_->Died()->how;
+    ASSERT_OK(transport_->Reconnect());
+    EXPECT_EQ(*transport_->ReadConfig(0, 8), before);
+  }
+  Negotiate();
+  SetUpAndRead(4);
 }
 
 TEST_F(StorageDaemon, ResetCanMeanANewConnection) {

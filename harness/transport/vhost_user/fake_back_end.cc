@@ -76,7 +76,8 @@ bool FakeBackEnd::Receive() {
   }
   bool wants_ack = (flags & kFlagNeedReply) != 0;
   std::optional<Bytes> reply = Handle(request, payload, fds);
-  if (!reply && wants_ack) reply = LeBytes(0, 8);
+  const bool refuse = std::exchange(refuse_, false);
+  if (!reply && wants_ack) reply = LeBytes(refuse ? 1 : 0, 8);
   if (request == options_.mischief_at) return Misbehave(request, reply);
   return !reply || Write(Raw(static_cast<uint32_t>(request), kFlagVersion | kFlagReply, *reply));
 }
@@ -166,13 +167,9 @@ std::optional<Bytes> FakeBackEnd::Handle(Request request, const Bytes& payload,
     case Request::kSetFeatures:
       accepted = u64();
       break;
-    case Request::kSetConfig: {
-      auto header = LoadLe<ConfigHeader>(payload.data());
-      last_set_config = uint64_t{header.offset} << 32 | header.size;
-      if (uint64_t{header.offset} + header.size <= options_.config_size)
-        std::copy(payload.begin() + sizeof header, payload.end(), config_ + header.offset);
+    case Request::kSetConfig:
+      refuse_ = !TakeConfig(payload);
       break;
-    }
     case Request::kSetBackendReqFd:
       channel_ = fd();
       break;
@@ -231,9 +228,30 @@ std::optional<Bytes> FakeBackEnd::Handle(Request request, const Bytes& payload,
   return std::nullopt;
 }
 
+bool FakeBackEnd::InConfig(const ConfigHeader& header) const {
+  if (options_.trusting_config) return header.offset + header.size <= options_.config_size;
+  return header.size <= options_.config_size && header.offset <= options_.config_size - header.size;
+}
+
+bool FakeBackEnd::TakeConfig(const Bytes& payload) {
+  if (payload.size() < sizeof(ConfigHeader)) return false;
+  const auto header = LoadLe<ConfigHeader>(payload.data());
+  last_set_config = uint64_t{header.offset} << 32 | header.size;
+  const uint64_t carried = payload.size() - sizeof header;
+  if (!InConfig(header)) return false;
+  if (carried != header.size && !options_.trusting_config) return false;
+  for (uint32_t i = 0; i < std::min(header.size, kMaxConfigSize + 1); ++i) {
+    if (i >= carried) ++overruns;
+    if (uint64_t{header.offset} + i < options_.config_size)
+      config_[header.offset + i] = i < carried ? payload[sizeof header + i] : uint8_t{0xee};
+  }
+  return true;
+}
+
 Bytes FakeBackEnd::Config(const Bytes& payload) {
+  if (payload.size() < sizeof(ConfigHeader)) return {};
   auto header = LoadLe<ConfigHeader>(payload.data());
-  if (header.size > options_.config_size) return {};
+  if (!InConfig(header) || header.size > kMaxConfigSize) return {};
   Bytes reply(sizeof header + header.size);
   if (options_.lying_config) header.size = 0xffffffff;
   StoreLe(reply.data(), header);

@@ -44,6 +44,9 @@ struct FakeOptions {
   uint64_t queues = 2;
   uint32_t config_size = 24;
   bool lying_config = false;  // announces more bytes in GET_CONFIG replies than it sends
+  // Takes the header's word for what a config message carries: what is not there reads 0xee, and a
+  // range whose end overflows is in bounds.
+  bool trusting_config = false;
   bool notify = true;
   Request mischief_at = Request::kNone;
   Mischief mischief = Mischief::kNone;
@@ -89,6 +92,7 @@ class FakeBackEnd {
     return bytes;
   }
   std::atomic<uint64_t> accepted{0}, status{0}, channel_replies{0}, inband_kicks{0}, vring_base{0};
+  std::atomic<uint64_t> overruns{0};         // bytes that a trusting one took from beyond a message
   std::atomic<uint64_t> last_set_config{0};  // its offset in the upper, its size in the lower half
 
  private:
@@ -118,6 +122,9 @@ class FakeBackEnd {
   bool Misbehave(Request request, const std::optional<Bytes>& reply);
   std::optional<Bytes> Handle(Request request, const Bytes& payload, std::vector<UniqueFd>& fds);
   Bytes Config(const Bytes& payload);
+  // SET_CONFIG; false if it is refused.
+  bool TakeConfig(const Bytes& payload);
+  bool InConfig(const ConfigHeader& header) const;
   void MapRegion(const MemoryRegion& region, const UniqueFd& fd);
   // `kind`: guest_address or user_address.
   uint8_t* At(uint64_t address, uint64_t MemoryRegion::*kind);
@@ -132,6 +139,7 @@ class FakeBackEnd {
   Ring rings_[kRings];
   std::vector<Map> maps_;
   uint8_t config_[kMaxConfigSize] = {};
+  bool refuse_ = false;  // the message that is handled
   std::mutex mutex_;
   std::vector<Request> seen_;
   Bytes to_channel_;

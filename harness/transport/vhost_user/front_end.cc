@@ -172,11 +172,19 @@ Result<Bytes> FrontEnd::ReadConfig(uint32_t offset, uint32_t width) {
 Result<> FrontEnd::WriteConfig(uint32_t offset, ByteView bytes) {
   if (!abilities_.Has(Ability::kConfigWrite))
     return Fail(ErrorKind::kUnsupported, "{}", abilities_.WhyNot(Ability::kConfigWrite));
-  Bytes request(sizeof(ConfigHeader));
-  StoreLe(request.data(),
-          ConfigHeader{offset, static_cast<uint32_t>(bytes.size()), kConfigWritable});
-  request.insert(request.end(), bytes.begin(), bytes.end());
-  VITRO_TRY(connection_->Send(Request::kSetConfig, request));
+  return SendConfigMessage(Request::kSetConfig,
+                           {offset, static_cast<uint32_t>(bytes.size()), kConfigWritable}, bytes);
+}
+
+Result<> FrontEnd::SendConfigMessage(Request request, const ConfigHeader& header,
+                                     ByteView payload) {
+  Bytes message(sizeof header);
+  StoreLe(message.data(), header);
+  message.insert(message.end(), payload.begin(), payload.end());
+  if (request == Request::kGetConfig)
+    VITRO_TRY(connection_->Call(request, message));
+  else
+    VITRO_TRY(connection_->Send(request, message));
   return connection_->SyncTwice();
 }
 

@@ -82,6 +82,10 @@ class FrontEnd : public Transport {
   std::optional<Death> Died() override;
   std::string DeviceLog() override;
 
+  // GET_CONFIG or SET_CONFIG with a header and a payload that need not agree, as a hostile
+  // front-end may send them. kRefused if the back-end says no, kDeviceLost if it hangs up over it.
+  Result<> SendConfigMessage(Request request, const ConfigHeader& header, ByteView payload);
+
   // What was negotiated, for the report.
   uint64_t protocol_features() const { return protocol_features_; }
   uint64_t offered_protocol_features() const { return offered_protocol_features_; }

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <optional>
 
+#include "harness/transport/vhost_user/config_lies.h"
 #include "harness/transport/vhost_user/fake_back_end.h"
 #include "harness/transport/vhost_user/hand_queue.h"
 #include "harness/virtio/status.h"
@@ -244,10 +245,40 @@ TEST_F(FrontEndTest, ConfigWritesOfAnyRangeGoOut) {
   const std::pair<uint32_t, size_t> ranges[] = {
       {24, 1}, {23, 2}, {0, 257}, {UINT32_MAX, 2}, {0, 0}};
   for (const auto& [offset, size] : ranges) {
-    ASSERT_OK(front_end_->WriteConfig(offset, Bytes(size, 0xee)));
+    const auto written = front_end_->WriteConfig(offset, Bytes(size, 0xee));
+    EXPECT_EQ(written.has_value(), size == 0);
     EXPECT_EQ(back_end_->last_set_config, uint64_t{offset} << 32 | size);
     EXPECT_EQ(LoadLe(*front_end_->ReadConfig(0, 8)), 0x0807060504030201u);
   }
+}
+
+// Every way in which header and payload can disagree: the fake refuses, and one that trusts headers
+// shows that the messages do reach beyond what they carry.
+TEST_F(FrontEndTest, ConfigMessagesThatLieGoOut) {
+  const auto send_all = [&] {
+    size_t refused = 0;
+    for (const ConfigLie& lie : kConfigLies) {
+      const Bytes payload(lie.carried, 0x77);
+      const auto sent = front_end_->SendConfigMessage(lie.request, lie.header, payload);
+      if (!sent) {
+        EXPECT_EQ(sent.error().kind, ErrorKind::kRefused) << sent.error().message;
+        ++refused;
+      }
+      EXPECT_TRUE(front_end_->ReadConfig(0, 8)) << "the connection lives on";
+    }
+    return refused;
+  };
+  Start();
+  EXPECT_GT(send_all(), 5u);
+  EXPECT_EQ(LoadLe(*front_end_->ReadConfig(0, 8)), 0x0807060504030201u);
+  EXPECT_EQ(back_end_->overruns, 0u);
+
+  FakeOptions trusting;
+  trusting.trusting_config = true;
+  Start(trusting);
+  send_all();
+  EXPECT_GT(back_end_->overruns, 0u);
+  EXPECT_NE(LoadLe(*front_end_->ReadConfig(0, 8)), 0x0807060504030201u);
 }
 
 TEST_F(FrontEndTest, FindsEveryConfigSize) {
