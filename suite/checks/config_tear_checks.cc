@@ -186,7 +186,8 @@ void ForgetsHalvesOverFunctionReset(Context& c) {
 
 // Two writers -------------------------------------------------------------------------------------
 
-// Two drivers' threads write one value each; the accesses come in any order, as one bus has it.
+// Two drivers' threads write one value each. No attachment carries two accesses at once, so this
+// one thread plays both, in every order in which one bus can have their accesses.
 void TakesTheLastOfTwoWriters(Context& c) {
   constexpr uint64_t kValues[] = {kTornValue, 0x33333333'cccccccc};
   // Which of the writers each of the four accesses is from.
@@ -350,7 +351,9 @@ void AddHalfEndChecks(std::vector<Check>& list) {
 void AddWriterChecks(std::vector<Check>& list) {
   list.push_back({
       .id = "config.tear.two-writers",
-      .title = "Each half of a 64-bit config field is what was written to it last, by two writers",
+      .title =
+          "Each half of a 64-bit config field is what was written to it last, by two writers whose "
+          "accesses come in every order",
       .section = "2.5",
       .requirements = {kOneSide},
       .tags = {"odd"},

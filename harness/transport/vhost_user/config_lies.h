@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// For tests: config messages of vhost-user whose header and payload disagree, or whose range is none.
+// For tests: config messages of vhost-user whose header and payload disagree, or whose range is
+// none.
 #pragma once
 
 #include "harness/virtio/vhost_user.h"
