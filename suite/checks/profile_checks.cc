@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Checks of a device against the profile of its type (chapter 5, "Virtqueues" of each type): the
-// virtqueues that it says are there, with their feature bits and not without. What a type's bits
-// require of each other is checked with the feature bits.
+// Checks of a device against the profile of its type (chapter 5, "Virtqueues" and "Feature bits" of
+// each type): the virtqueues that it says are there, with their feature bits and not without, and
+// the bits that every driver has to accept. What a type's bits require of each other is checked
+// with the feature bits.
 #include <algorithm>
 
 #include "suite/checks/chapters.h"
@@ -13,6 +14,7 @@ namespace {
 
 constexpr const char* kThere = "derived.profile.queues";
 constexpr const char* kGated = "derived.queue.gated";
+constexpr const char* kRequired = "derived.features.required";
 constexpr size_t kMostOfAKind = 8;
 
 const Profile& ProfileOf(Context& c) {
@@ -72,6 +74,25 @@ void HasNoQueuesOfOtherFeatures(Context& c) {
   if (!asked) c.NotApplicable("no virtqueue depends on a feature that was offered");
 }
 
+void OffersWhatItsTypeRequires(Context& c) {
+  if (c.profile() == nullptr) c.NotApplicable("nothing is known of the device's type");
+  const FeatureCondition& required = c.profile()->requires_;
+  if (required.empty()) c.NotApplicable("the device's type requires no feature of all drivers");
+  c.Reset();
+  c.AcknowledgeAndDriver();
+  const FeatureSet offered = c.Offered();
+  for (const FeatureClause& clause : required) {
+    const FeatureSet right = Holds({clause}, offered) ? offered : offered.With(clause.front());
+    Bytes bytes = LeBytes(right.word(0), 8);
+    const Bytes high = LeBytes(right.word(1), 8);
+    bytes.insert(bytes.end(), high.begin(), high.end());
+    c.Advise(Accept::SameBytes(bytes), kRequired,
+             fmt::format("{}{}, which every driver has to accept, is offered",
+                         c.profile()->FeatureName(clause.front()),
+                         clause.size() > 1 ? " or one of its alternatives" : ""));
+  }
+}
+
 }  // namespace
 
 void AddProfileChecks(std::vector<Check>& list) {
@@ -94,6 +115,16 @@ void AddProfileChecks(std::vector<Check>& list) {
       .needs = {},
       .faults = {"queue-gate-ignored"},
       .run = HasNoQueuesOfOtherFeatures,
+  });
+  list.push_back({
+      .id = "profile.features.required",
+      .title = "The features that the device's type requires of every driver are offered",
+      .section = "5",
+      .requirements = {kRequired},
+      .tags = {},
+      .needs = {},
+      .faults = {"experimental:version-1-not-offered"},
+      .run = OffersWhatItsTypeRequires,
   });
 }
 
