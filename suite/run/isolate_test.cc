@@ -116,20 +116,26 @@ TEST(IsolateServe, WhatDiesOrHangsIsOverAndTold) {
 }
 
 TEST(IsolateServe, OneThatDiedWhileItWaitedShowsAtTheNextRequest) {
-  auto job = IsolatedJob::Serve([](FlightRecorder&, uint64_t request) {
+  int gate[2];
+  ASSERT_EQ(::pipe(gate), 0);
+  const UniqueFd opens(gate[0]), opened(gate[1]);
+  auto job = IsolatedJob::Serve([&](FlightRecorder&, uint64_t request) {
+    const pid_t itself = ::getpid();
     if (request == 1 && ::fork() == 0) {
-      ::kill(::getppid(), SIGKILL);
+      char byte;
+      if (::read(opens.get(), &byte, 1) == 1) ::kill(itself, SIGKILL);
       ::_exit(0);
     }
     return "answered";
   });
   ASSERT_TRUE(job);
-  ASSERT_TRUE((*job)->Ask(0, kLong));
+  ASSERT_TRUE((*job)->Ask(1, kLong));
   EXPECT_EQ((*job)->Wait().answer, "answered");
+  ASSERT_EQ(::write(opened.get(), "x", 1), 1);
   // It dies some time now; a request that it does not answer is a death, not a hang.
   IsolatedJob::Ending ending;
   do {
-    ASSERT_TRUE((*job)->Ask(1, kLong));
+    ASSERT_TRUE((*job)->Ask(0, kLong));
     ending = (*job)->Wait();
   } while (ending.answer);
   EXPECT_TRUE(ending.by_signal);
