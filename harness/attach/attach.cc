@@ -11,6 +11,7 @@
 #include "harness/attach/direct_attachment.h"
 #include "harness/attach/qemu/qemu_attachment.h"
 #include "harness/attach/reference.h"
+#include "harness/attach/shm_attachment.h"
 #include "harness/attach/vhost_user_attachment.h"
 #include "harness/transport/direct/direct_device.h"
 
@@ -18,8 +19,8 @@ namespace vitro {
 namespace {
 
 constexpr const char* kKinds =
-    "ref:NAME[,fault=...], inproc:PATH.so[,option=...], vhost-user:PATH[,spawn=\"...\"] or "
-    "qemu:DEVICE[,property=...]";
+    "ref:NAME[,fault=...], inproc:PATH.so[,option=...], vhost-user:PATH[,spawn=\"...\"], "
+    "shm:NAME[,spawn=\"...\"] or qemu:DEVICE[,property=...]";
 
 ReferenceDevices& MutableReference() {
   static ReferenceDevices reference;
@@ -73,7 +74,7 @@ Result<AttachString> ParseAttach(std::string_view text) {
   const size_t colon = text.find(':');
   result.kind = text.substr(0, colon);
   const bool known = result.kind == "ref" || result.kind == "inproc" ||
-                     result.kind == "vhost-user" || result.kind == "qemu";
+                     result.kind == "vhost-user" || result.kind == "shm" || result.kind == "qemu";
   if (colon == std::string_view::npos || !known)
     return Fail(ErrorKind::kUsage, "'{}' is not an attach string: expected {}", text, kKinds);
   // Split at commas outside of quotes.
@@ -91,9 +92,9 @@ Result<AttachString> ParseAttach(std::string_view text) {
   result.where = parts[0];
   if (result.where.empty())
     return Fail(ErrorKind::kUsage, "'{}': a {} is missing after '{}:'", text,
-                result.kind == "ref"    ? "name"
-                : result.kind == "qemu" ? "device"
-                                        : "path",
+                result.kind == "ref" || result.kind == "shm" ? "name"
+                : result.kind == "qemu"                      ? "device"
+                                                             : "path",
                 result.kind);
   for (size_t i = 1; i < parts.size(); ++i) {
     const size_t equals = parts[i].find('=');
@@ -105,19 +106,25 @@ Result<AttachString> ParseAttach(std::string_view text) {
   return result;
 }
 
+Result<const vitro_device_ops*> FindDeviceOps(const AttachString& string) {
+  if (string.kind == "inproc") return LoadLibrary(string.where);
+  const vitro_device_ops* ops = nullptr;
+  if (string.kind != "ref")
+    return Fail(ErrorKind::kUsage,
+                "'{}' is no device in a library: expected ref:NAME or inproc:PATH", string.text);
+  if (Reference().find) ops = Reference().find(string.where);
+  if (ops == nullptr)
+    return Fail(ErrorKind::kUsage, "'{}': no reference device '{}'; there are: {}", string.text,
+                string.where, Reference().names);
+  return ops;
+}
+
 Result<std::unique_ptr<Attachment>> OpenAttachment(std::string_view text) {
   VITRO_ASSIGN(AttachString string, ParseAttach(text));
   if (string.kind == "vhost-user") return OpenVhostUser(std::move(string));
   if (string.kind == "qemu") return OpenQemu(std::move(string));
-  const vitro_device_ops* ops = nullptr;
-  if (string.kind == "ref") {
-    if (Reference().find) ops = Reference().find(string.where);
-    if (ops == nullptr)
-      return Fail(ErrorKind::kUsage, "'{}': no reference device '{}'; there are: {}", text,
-                  string.where, Reference().names);
-  } else {
-    VITRO_ASSIGN(ops, LoadLibrary(string.where));
-  }
+  if (string.kind == "shm") return OpenShm(std::move(string));
+  VITRO_ASSIGN(const vitro_device_ops* ops, FindDeviceOps(string));
   const bool ours = string.kind == "ref";
   return OpenDirect(std::move(string), ops, ours);
 }

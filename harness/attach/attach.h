@@ -19,7 +19,7 @@ namespace vitro {
 
 // A parsed attach string. Values may be quoted with "..." to hold commas.
 struct AttachString {
-  std::string kind;   // "inproc", "ref", "vhost-user"
+  std::string kind;   // "inproc", "ref", "vhost-user", "shm", "qemu"
   std::string where;  // path or name
   std::map<std::string, std::string> options;
   std::string text;  // as given
@@ -53,6 +53,8 @@ class Attachment {
 // Resolves everything that can be resolved without starting a device (a missing file, a library
 // without the ABI symbol). Errors: kUsage, kAttach.
 Result<std::unique_ptr<Attachment>> OpenAttachment(std::string_view text);
+// The device's table behind a string of the kinds ref and inproc. kUsage for others.
+Result<const vitro_device_ops*> FindDeviceOps(const AttachString& string);
 // A device table linked into this program, e.g. the user's own in their own test binary.
 std::unique_ptr<Attachment> OpenDeviceOps(const vitro_device_ops* ops, std::string options);
 

@@ -15,60 +15,54 @@
 namespace vitro {
 namespace {
 
-struct Plan {
-  const vitro_device_ops* ops = nullptr;
-  DirectLevel level = DirectLevel::kCore;
-  bool wrapped = false;  // a transport of Vitro's stands around the device
-  std::string interrupts, interface;
-};
-
 class DirectAttachment : public Attachment {
  public:
-  DirectAttachment(AttachString string, std::string options, Plan plan)
-      : string_(std::move(string)), options_(std::move(options)), plan_(std::move(plan)) {
+  DirectAttachment(AttachString string, DirectPlan plan)
+      : string_(std::move(string)), plan_(std::move(plan)) {
     if (plan_.level != DirectLevel::kCore) string_.options["level"] = Name(plan_.level);
   }
   const AttachString& string() const override { return string_; }
   bool independent() const override { return true; }
   Result<std::unique_ptr<Transport>> Attach(GuestMemory& memory) override {
-    switch (plan_.level) {
-      case DirectLevel::kCore:
-        return AttachCore(memory);
-      case DirectLevel::kPci:
-        return AttachPci(memory);
-      case DirectLevel::kMmio:
-        return AttachMmio(memory);
-    }
-    return Fail(ErrorKind::kHarness, "no such level");
+    return AttachDirect(plan_, memory);
   }
 
  private:
-  Result<std::unique_ptr<Transport>> AttachCore(GuestMemory& memory) {
-    VITRO_ASSIGN(auto transport, DirectTransport::Create(plan_.ops, options_, memory));
-    return std::unique_ptr<Transport>(std::move(transport));
-  }
-  Result<std::unique_ptr<Transport>> AttachPci(GuestMemory& memory) {
-    VITRO_ASSIGN(auto function, DirectPciFunction::Create(plan_.ops, options_, memory));
-    PciTransportOptions options;
-    options.interrupts = plan_.interrupts;
-    options.interface = plan_.interface;
-    options.wrapped = plan_.wrapped;
-    VITRO_ASSIGN(auto transport, PciTransport::Create(std::move(function), std::move(options)));
-    return std::unique_ptr<Transport>(std::move(transport));
-  }
-  Result<std::unique_ptr<Transport>> AttachMmio(GuestMemory& memory) {
-    VITRO_ASSIGN(auto window, DirectMmioWindow::Create(plan_.ops, options_, memory));
-    MmioTransportOptions options;
-    options.interrupts = plan_.interrupts;
-    options.wrapped = plan_.wrapped;
-    VITRO_ASSIGN(auto transport, MmioTransport::Create(std::move(window), options));
-    return std::unique_ptr<Transport>(std::move(transport));
-  }
-
   AttachString string_;
-  std::string options_;  // as the device gets them
-  Plan plan_;
+  DirectPlan plan_;
 };
+
+using Remote = std::shared_ptr<RemoteDevice>;
+
+Result<std::unique_ptr<Transport>> AttachCore(const DirectPlan& plan, GuestMemory& memory,
+                                              Remote remote) {
+  VITRO_ASSIGN(auto transport,
+               DirectTransport::Create(plan.ops, plan.options, memory, std::move(remote)));
+  return std::unique_ptr<Transport>(std::move(transport));
+}
+
+Result<std::unique_ptr<Transport>> AttachPci(const DirectPlan& plan, GuestMemory& memory,
+                                             Remote remote) {
+  VITRO_ASSIGN(auto function,
+               DirectPciFunction::Create(plan.ops, plan.options, memory, std::move(remote)));
+  PciTransportOptions options;
+  options.interrupts = plan.interrupts;
+  options.interface = plan.interface;
+  options.wrapped = plan.wrapped;
+  VITRO_ASSIGN(auto transport, PciTransport::Create(std::move(function), std::move(options)));
+  return std::unique_ptr<Transport>(std::move(transport));
+}
+
+Result<std::unique_ptr<Transport>> AttachMmio(const DirectPlan& plan, GuestMemory& memory,
+                                              Remote remote) {
+  VITRO_ASSIGN(auto window,
+               DirectMmioWindow::Create(plan.ops, plan.options, memory, std::move(remote)));
+  MmioTransportOptions options;
+  options.interrupts = plan.interrupts;
+  options.wrapped = plan.wrapped;
+  VITRO_ASSIGN(auto transport, MmioTransport::Create(std::move(window), options));
+  return std::unique_ptr<Transport>(std::move(transport));
+}
 
 Result<std::optional<DirectLevel>> TakeLevel(AttachString& string) {
   const auto name = string.Take("level");
@@ -87,7 +81,7 @@ DirectLevel BestLevel(const vitro_device_ops* ops) {
 }
 
 // Puts the reference transport of that level around a device that has only the core operations.
-Result<> Wrap(Plan& plan, bool ours) {
+Result<> Wrap(DirectPlan& plan, bool ours) {
   std::string why = DirectDevice::WhyNot(plan.ops, plan.level);
   if (why.empty()) return {};
   const auto& wrap = plan.level == DirectLevel::kPci ? Reference().wrap_pci : Reference().wrap_mmio;
@@ -103,27 +97,45 @@ Result<> Wrap(Plan& plan, bool ours) {
 
 }  // namespace
 
-Result<std::unique_ptr<Attachment>> OpenDirect(AttachString string, const vitro_device_ops* ops,
-                                               bool ours) {
+Result<std::unique_ptr<Transport>> AttachDirect(const DirectPlan& plan, GuestMemory& memory,
+                                                std::shared_ptr<RemoteDevice> remote) {
+  switch (plan.level) {
+    case DirectLevel::kCore:
+      return AttachCore(plan, memory, std::move(remote));
+    case DirectLevel::kPci:
+      return AttachPci(plan, memory, std::move(remote));
+    case DirectLevel::kMmio:
+      return AttachMmio(plan, memory, std::move(remote));
+  }
+  return Fail(ErrorKind::kHarness, "no such level");
+}
+
+Result<DirectPlan> PlanDirect(AttachString string, const vitro_device_ops* ops, bool ours) {
   VITRO_TRY(DirectDevice::CheckOps(ops));
-  AttachString rest = string;
-  VITRO_ASSIGN(const auto level, TakeLevel(rest));
-  Plan plan;
+  VITRO_ASSIGN(const auto level, TakeLevel(string));
+  DirectPlan plan;
   plan.ops = ops;
   plan.level = level.value_or(BestLevel(ops));
   VITRO_TRY(Wrap(plan, ours));
-  if (plan.level != DirectLevel::kCore) plan.interrupts = rest.Take("interrupts").value_or("");
-  if (plan.level == DirectLevel::kPci) plan.interface = rest.Take("interface").value_or("");
-  std::string options = rest.OptionsText();
-  return std::make_unique<DirectAttachment>(std::move(string), std::move(options), std::move(plan));
+  if (plan.level != DirectLevel::kCore) plan.interrupts = string.Take("interrupts").value_or("");
+  if (plan.level == DirectLevel::kPci) plan.interface = string.Take("interface").value_or("");
+  plan.options = string.OptionsText();
+  return plan;
+}
+
+Result<std::unique_ptr<Attachment>> OpenDirect(AttachString string, const vitro_device_ops* ops,
+                                               bool ours) {
+  VITRO_ASSIGN(DirectPlan plan, PlanDirect(string, ops, ours));
+  return std::make_unique<DirectAttachment>(std::move(string), std::move(plan));
 }
 
 std::unique_ptr<Attachment> OpenLinked(AttachString string, std::string options,
                                        const vitro_device_ops* ops) {
-  Plan plan;
+  DirectPlan plan;
   plan.ops = ops;
+  plan.options = std::move(options);
   if (DirectDevice::CheckOps(ops)) plan.level = BestLevel(ops);
-  return std::make_unique<DirectAttachment>(std::move(string), std::move(options), std::move(plan));
+  return std::make_unique<DirectAttachment>(std::move(string), std::move(plan));
 }
 
 }  // namespace vitro

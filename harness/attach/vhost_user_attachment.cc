@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "harness/attach/vhost_user_attachment.h"
 
-#include <sys/wait.h>
-
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -13,6 +11,7 @@
 #include <cstring>
 
 #include "harness/attach/process.h"
+#include "harness/attach/spawned_peer.h"
 #include "harness/transport/vhost_user/front_end.h"
 #include "harness/virtio/device_id.h"
 
@@ -24,35 +23,12 @@ using vhost_user::FrontEndOptions;
 using vhost_user::Link;
 using vhost_user::NotifyMode;
 
-// How long a back-end may take to end by itself when asked, before it is killed.
-constexpr milliseconds kGrace{500};
-
 struct Config {
   std::string where;
   std::string spawn;
   std::string stimulus;
   bool server = false;
   FrontEndOptions front_end;
-};
-
-class SpawnedPeer : public vhost_user::Peer {
- public:
-  explicit SpawnedPeer(Process process) : process_(std::move(process)) {}
-  ~SpawnedPeer() override { process_.Kill(kGrace); }
-  int exit_fd() const override { return process_.exit_fd(); }
-  int output_fd() const override { return process_.output_fd(); }
-  void Pump() override { process_.Pump(); }
-  std::string Ended() override { return process_.Ended(); }
-  bool EndedCleanly() override { return !process_.Running() && process_.wait_status() == 0; }
-  bool EndedBySignal() override {
-    return !process_.Running() && WIFSIGNALED(process_.wait_status());
-  }
-  std::string Output() override { return process_.Tail(); }
-  std::string LastWords() override { return process_.LastWords(); }
-  Process& process() { return process_; }
-
- private:
-  Process process_;
 };
 
 Result<sockaddr_un> SocketAddress(const std::string& path) {

@@ -53,15 +53,20 @@ Result<GuestMemory> GuestMemory::CreateDefault() {
 }
 
 Result<> GuestMemory::Become(int fd) {
-  const uint64_t start = regions_.empty() ? 0 : regions_.front().range.address;
+  return Become(fd, regions_.empty() ? 0 : regions_.front().range.address);
+}
+
+Result<> GuestMemory::Become(int fd, uint64_t offset) {
   UniqueFd copy(::fcntl(fd, F_DUPFD_CLOEXEC, 3));
   if (!copy ||
-      ::fallocate(copy.get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0,
-                  static_cast<off_t>(start + mapped_)) != 0 ||
+      ::fallocate(copy.get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+                  static_cast<off_t>(offset), static_cast<off_t>(mapped_)) != 0 ||
       ::mmap(mapping_, mapped_, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, copy.get(),
-             static_cast<off_t>(start)) == MAP_FAILED)
+             static_cast<off_t>(offset)) == MAP_FAILED)
     return Fail(ErrorKind::kHarness, "cannot share guest memory: {}", std::strerror(errno));
   fd_ = std::move(copy);
+  for (Region& region : regions_)
+    region.file_offset = offset + static_cast<uint64_t>(region.host - mapping_);
   return {};
 }
 

@@ -32,7 +32,8 @@ class GuestMemory {
   struct Region {
     GuestRange range;
     uint64_t file_offset;  // into fd(): the address itself, so that the file (sparse) is memory
-                           // from address 0 on to a device that can map it in one piece only
+                           // from address 0 on to a device that can map it in one piece only;
+                           // after Become(fd, offset) what follows from that
     uint8_t* host;         // range.length bytes
   };
 
@@ -50,6 +51,11 @@ class GuestMemory {
   // Becomes memory that another has mapped as well: `fd` is that of a GuestMemory of the same
   // regions, and is not kept. Addresses and pointers stay; all of it reads 0. Fails with kHarness.
   Result<> Become(int fd);
+  // The same with a file of any kind, in which the first region starts at `offset` (whole pages)
+  // and that has span() bytes from there on.
+  Result<> Become(int fd, uint64_t offset);
+  // Bytes from the first region's start to the last one's end.
+  uint64_t span() const { return mapped_; }
   std::span<const Region> regions() const { return regions_; }
   // Total bytes of all regions.
   uint64_t size() const { return size_; }

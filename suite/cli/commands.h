@@ -37,6 +37,7 @@ void AddProbe(CLI::App& app, CommandLine& line);
 void AddReplay(CLI::App& app, CommandLine& line);
 void AddLint(CLI::App& app, CommandLine& line);
 void AddNew(CLI::App& app, CommandLine& line);
+void AddServe(CLI::App& app, CommandLine& line);
 void AddReport(CLI::App& app, CommandLine& line);
 
 // Says what went wrong, in one sentence on stderr, and returns the exit code for that kind of

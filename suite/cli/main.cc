@@ -26,6 +26,8 @@ constexpr const char* kFooter = R"(Attach strings say where the device is:
   vhost-user:/run/blk.sock,type=blk   a vhost-user back-end that runs
   'vhost-user:blk,type=blk,spawn="my-backend --socket {path}"'
                                       the same, started by Vitro, a fresh one for every check
+  shm:/mydev                          a device in another process, in shared memory: what 'vitro serve'
+                                      or a program of devices/abi/vitro_shm_server.h serves there
   vhost-user does not tell the device type: type= does, by name or id. queues=N where the back-end
   claims more than it serves; server=1 where it connects to Vitro. README.md has all options.
 
@@ -37,6 +39,7 @@ Examples:
                                                  devices side by side
   vitro combinations ref:blk --depth io          every set of its feature bits that fits the budget
   vitro replay vitro-report/programs/ID.vitro ATTACH
+  vitro serve inproc:./libmydev.so --on shm:/mydev   a device for other programs to drive
   vitro new mydev                                a project for a new device type
   vitro lint mydev.toml mydev-1.0.toml           a device type's profile, by the advice for new ones
   vitro list requirements dev.basic              what the standard asks, and which check asks it
@@ -106,6 +109,7 @@ int Main(int argc, char** argv) {
   AddReport(app, line);
   AddNew(app, line);
   AddLint(app, line);
+  AddServe(app, line);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

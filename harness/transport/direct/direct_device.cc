@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "harness/transport/direct/direct_device.h"
 
+#include <algorithm>
 #include <cstddef>
 #include <cstring>
 #include <utility>
@@ -12,6 +13,8 @@ namespace {
 // caller's deadline decides, and this keeps the clock from being read on every step.
 constexpr int kStepsPerClock = 16;
 constexpr Duration kRestDeadline = std::chrono::seconds(10);
+// How often memory is looked at where a device works when it likes, and need not notify.
+constexpr Duration kFirstNap = microseconds(20), kLongestNap = milliseconds(1);
 
 // The members from `pci` on are not in every table of version 1.
 template <typename T>
@@ -165,18 +168,15 @@ vitro_host DirectDevice::MakeHost() {
 Result<std::unique_ptr<DirectDevice>> DirectDevice::Create(const vitro_device_ops* ops,
                                                            DirectLevel level,
                                                            const std::string& options,
-                                                           GuestMemory& memory, Events events) {
+                                                           GuestMemory& memory, Events events,
+                                                           std::shared_ptr<RemoteDevice> remote) {
+  if (remote != nullptr) ops = remote->ops();
   VITRO_TRY(CheckOps(ops));
   if (const std::string why = WhyNot(ops, level); !why.empty())
     return Fail(ErrorKind::kAttach, "{}", why);
   std::unique_ptr<DirectDevice> device(new DirectDevice(ops, memory, std::move(events)));
-  const char* name = ops->name != nullptr ? ops->name : "device";
-  if (ops->create(&device->host_, options.c_str(), &device->device_) != 0 ||
-      device->device_ == nullptr) {
-    device->device_ = nullptr;
-    return Fail(ErrorKind::kAttach, "{}: {}", name,
-                device->log_.empty() ? "create() refused without a reason" : device->log_);
-  }
+  device->remote_ = std::move(remote);
+  VITRO_TRY(device->Open(options));
   vitro_identity identity{};
   identity.size = sizeof identity;
   ops->identity(device->device_, &identity);
@@ -186,19 +186,48 @@ Result<std::unique_ptr<DirectDevice>> DirectDevice::Create(const vitro_device_op
   return device;
 }
 
+Result<> DirectDevice::Open(const std::string& options) {
+  if (remote_ != nullptr) {
+    VITRO_ASSIGN(device_, remote_->Open(&host_, memory_));
+    return {};
+  }
+  if (ops_->create(&host_, options.c_str(), &device_) == 0 && device_ != nullptr) return {};
+  device_ = nullptr;
+  return Fail(ErrorKind::kAttach, "{}: {}", ops_->name != nullptr ? ops_->name : "device",
+              log_.empty() ? "create() refused without a reason" : log_);
+}
+
 DirectDevice::~DirectDevice() {
   if (device_ != nullptr) ops_->destroy(device_);
 }
 
 Result<bool> DirectDevice::WaitUntil(const std::function<bool()>& done, Deadline deadline) {
+  if (!exact_quiet()) return Watch(done, deadline);
   for (int step = 1; !done(); ++step) {
-    if (ops_->run(device_) == 0) return done();
+    const bool worked = ops_->run(device_) != 0;
+    VITRO_TRY(Health());
+    if (!worked) return done();
     if (step % kStepsPerClock == 0 && deadline.Passed()) return done();
   }
   return true;
 }
 
-Result<> DirectDevice::Quiesce() {
+Result<bool> DirectDevice::Watch(const std::function<bool()>& done, Deadline deadline) {
+  for (Duration nap{0};;) {
+    TakeIn();
+    if (done()) return true;
+    VITRO_TRY(Health());
+    if (deadline.Passed()) return false;
+    remote_->Wait(std::min(nap, deadline.Left()));
+    nap = std::clamp(nap * 2, kFirstNap, kLongestNap);
+  }
+}
+
+Result<> DirectDevice::Quiesce(Duration window) {
+  if (!exact_quiet()) {
+    VITRO_TRY(Watch([] { return false; }, Deadline::After(window)));
+    return {};
+  }
   // At rest means at rest: the window of other carriers does not apply. A device that is never at
   // rest is a device's fault that the caller meets as a timeout.
   const Deadline deadline = Deadline::After(kRestDeadline);
@@ -215,7 +244,9 @@ std::string DirectDevice::WhyNoStimulus() const {
 Result<> DirectDevice::StimulateConfigChange() {
   if (const std::string why = WhyNoStimulus(); !why.empty())
     return Fail(ErrorKind::kUnsupported, "{}", why);
-  if (ops_->stimulate_config_change(device_) != 0)
+  const bool changed = ops_->stimulate_config_change(device_) == 0;
+  VITRO_TRY(Health());
+  if (!changed)
     return Fail(ErrorKind::kRefused, "the device has nothing in its config that changes");
   return {};
 }

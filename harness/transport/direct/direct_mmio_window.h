@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// DirectMmioWindow: an MMIO register window in this process, behind vitro_mmio_ops of
-// devices/abi/vitro_device.h, and the platform that it is on. The window is as long as registers
-// and configuration space together.
+// DirectMmioWindow: an MMIO register window in this process or as good as there, behind
+// vitro_mmio_ops of devices/abi/vitro_device.h, and the platform that it is on. The window is as
+// long as registers and configuration space together.
 #pragma once
 
 #include <memory>
@@ -15,9 +15,9 @@ namespace vitro {
 class DirectMmioWindow : public DirectCarrier<MmioWindow> {
  public:
   // As DirectDevice::Create().
-  static Result<std::unique_ptr<DirectMmioWindow>> Create(const vitro_device_ops* ops,
-                                                          const std::string& options,
-                                                          GuestMemory& memory);
+  static Result<std::unique_ptr<DirectMmioWindow>> Create(
+      const vitro_device_ops* ops, const std::string& options, GuestMemory& memory,
+      std::shared_ptr<RemoteDevice> remote = nullptr);
 
   Result<uint64_t> Read(uint64_t offset, uint32_t width) override;
   Result<> Write(uint64_t offset, uint32_t width, uint64_t value) override;

@@ -14,16 +14,17 @@ constexpr uint32_t kMessageData = 0x5a5a0000;
 
 DirectPciFunction::DirectPciFunction() : messages_(kMessageSlots) {}
 
-Result<std::unique_ptr<DirectPciFunction>> DirectPciFunction::Create(const vitro_device_ops* ops,
-                                                                     const std::string& options,
-                                                                     GuestMemory& memory) {
+Result<std::unique_ptr<DirectPciFunction>> DirectPciFunction::Create(
+    const vitro_device_ops* ops, const std::string& options, GuestMemory& memory,
+    std::shared_ptr<RemoteDevice> remote) {
   std::unique_ptr<DirectPciFunction> function(new DirectPciFunction());
   DirectPciFunction* self = function.get();
   DirectDevice::Events events;
   events.message_sent = [self](uint64_t address, uint32_t data) {
     self->MessageSent(address, data);
   };
-  VITRO_TRY(self->Open(ops, DirectLevel::kPci, options, memory, std::move(events)));
+  VITRO_TRY(
+      self->Open(ops, DirectLevel::kPci, options, memory, std::move(events), std::move(remote)));
   return function;
 }
 
@@ -32,12 +33,12 @@ Result<std::unique_ptr<DirectPciFunction>> DirectPciFunction::Create(const vitro
 
 Result<uint32_t> DirectPciFunction::ReadConfig(uint32_t offset, uint32_t width) {
   const uint32_t value = device().ops()->pci->config_read(device().get(), offset, width);
-  return static_cast<uint32_t>(value & ByteMask(width));
+  return device().Checked(static_cast<uint32_t>(value & ByteMask(width)));
 }
 
 Result<> DirectPciFunction::WriteConfig(uint32_t offset, uint32_t width, uint32_t value) {
   device().ops()->pci->config_write(device().get(), offset, width, value);
-  return {};
+  return device().Health();
 }
 
 void DirectPciFunction::BarMapped(unsigned bar, uint64_t /*address*/, bool io) {
@@ -60,7 +61,7 @@ Result<uint64_t> DirectPciFunction::ReadBar(unsigned bar, uint64_t offset, uint3
   if (!Decodes(bar) ||
       device().ops()->pci->bar_read(device().get(), bar, offset, width, &value) != 0)
     value = UINT64_MAX;
-  return value & ByteMask(width);
+  return device().Checked(value & ByteMask(width));
 }
 
 Result<> DirectPciFunction::WriteBar(unsigned bar, uint64_t offset, uint32_t width,
@@ -68,7 +69,7 @@ Result<> DirectPciFunction::WriteBar(unsigned bar, uint64_t offset, uint32_t wid
   VITRO_TRY(CheckMapped(bar));
   if (Decodes(bar))
     device().ops()->pci->bar_write(device().get(), bar, offset, width, value & ByteMask(width));
-  return {};
+  return device().Health();
 }
 
 // Interrupts
@@ -91,6 +92,7 @@ void DirectPciFunction::MessageSent(uint64_t address, uint32_t data) {
 }
 
 uint64_t DirectPciFunction::TakeMessages(unsigned slot) {
+  device().TakeIn();
   return slot < kMessageSlots ? messages_[slot].exchange(0) : 0;
 }
 

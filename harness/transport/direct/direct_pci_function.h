@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// DirectPciFunction: a PCI function in this process, behind vitro_pci_ops of
+// DirectPciFunction: a PCI function in this process or as good as there, behind vitro_pci_ops of
 // devices/abi/vitro_device.h, and the bus that it is on: BARs answer where they were mapped and
 // while the function decodes them, each message is counted.
 #pragma once
@@ -19,9 +19,9 @@ namespace vitro {
 class DirectPciFunction : public DirectCarrier<PciFunction> {
  public:
   // As DirectDevice::Create().
-  static Result<std::unique_ptr<DirectPciFunction>> Create(const vitro_device_ops* ops,
-                                                           const std::string& options,
-                                                           GuestMemory& memory);
+  static Result<std::unique_ptr<DirectPciFunction>> Create(
+      const vitro_device_ops* ops, const std::string& options, GuestMemory& memory,
+      std::shared_ptr<RemoteDevice> remote = nullptr);
 
   ~DirectPciFunction() override { Close(); }
 
@@ -33,7 +33,10 @@ class DirectPciFunction : public DirectCarrier<PciFunction> {
 
   Message MessageOf(unsigned slot) const override;
   uint64_t TakeMessages(unsigned slot) override;
-  uint64_t TakeStrayMessages() override { return stray_messages_.exchange(0); }
+  uint64_t TakeStrayMessages() override {
+    device().TakeIn();
+    return stray_messages_.exchange(0);
+  }
 
  private:
   struct Bar {

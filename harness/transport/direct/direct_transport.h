@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// DirectTransport: a device in this process, driven by the core operations of the C ABI of
-// devices/abi/vitro_device.h.
+// DirectTransport: a device in this process, or one that is as good as there, driven by the core
+// operations of the C ABI of devices/abi/vitro_device.h.
 #pragma once
 
 #include <atomic>
@@ -19,9 +19,9 @@ class DirectTransport : public Transport {
   // Creates a device of `ops` (which must outlive it) over `memory`. `options` as in the attach
   // string. kAttach with the device's own words if it refuses; kAttach for an ABI that does not
   // fit.
-  static Result<std::unique_ptr<DirectTransport>> Create(const vitro_device_ops* ops,
-                                                         const std::string& options,
-                                                         GuestMemory& memory);
+  static Result<std::unique_ptr<DirectTransport>> Create(
+      const vitro_device_ops* ops, const std::string& options, GuestMemory& memory,
+      std::shared_ptr<RemoteDevice> remote = nullptr);
   const DeviceIdentity& identity() const override { return instance_->identity(); }
   const Abilities& abilities() const override { return abilities_; }
   Result<FeatureSet> ReadFeatures() override;
@@ -42,7 +42,8 @@ class DirectTransport : public Transport {
   Result<bool> WaitUntil(const std::function<bool()>& done, Deadline deadline) override {
     return instance_->WaitUntil(done, deadline);
   }
-  Result<> Quiesce(Duration /*window*/) override { return instance_->Quiesce(); }
+  Result<> Quiesce(Duration window) override { return instance_->Quiesce(window); }
+  std::optional<Death> Died() override { return instance_->Died(); }
   std::string DeviceLog() override { return instance_->log(); }
 
  private:

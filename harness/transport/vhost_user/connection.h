@@ -21,7 +21,7 @@
 #include "harness/base/result.h"
 #include "harness/base/unique_fd.h"
 #include "harness/transport/vhost_user/message_stream.h"
-#include "harness/transport/vhost_user/peer.h"
+#include "harness/transport/peer.h"
 #include "harness/virtio/vhost_user.h"
 
 namespace vitro::vhost_user {

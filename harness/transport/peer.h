@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Peer: the process behind a vhost-user socket, as far as the front-end has to know it: when it
-// ends, how it ended, and what it printed. Whoever starts processes (harness/attach) implements it.
+// Peer: the process that a device lives in, as far as its transport has to know it: when it ends,
+// how it ended, and what it printed. Whoever starts processes (harness/attach) implements it.
 #pragma once
 
 #include <string>
 
-namespace vitro::vhost_user {
+namespace vitro {
 
 class Peer {
  public:
@@ -13,7 +13,7 @@ class Peer {
   // Becomes readable once the process has ended (a pidfd); -1 if the process is not ours to watch.
   virtual int exit_fd() const = 0;
   // Readable when there is output for Pump(); -1 for none. Output is taken in whenever the
-  // front-end waits, so a talkative back-end never blocks while we wait for it.
+  // transport waits, so a talkative device never blocks while we wait for it.
   virtual int output_fd() const = 0;
   virtual void Pump() = 0;
   // "" while it runs; then e.g. "process 12 was killed by signal 11 (SIGSEGV)".
@@ -28,4 +28,4 @@ class Peer {
   virtual std::string LastWords() = 0;
 };
 
-}  // namespace vitro::vhost_user
+}  // namespace vitro
