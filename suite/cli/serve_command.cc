@@ -4,6 +4,7 @@
 #include <signal.h>
 
 #include "devices/abi/vitro_shm_server.h"
+#include "devices/serve/vhost_user_back_end.h"
 #include "harness/attach/attach.h"
 #include "harness/attach/direct_attachment.h"
 #include "harness/transport/shm/segment.h"
@@ -81,6 +82,20 @@ Result<> ServeShm(const Served& served, const Arguments& arguments, const std::s
   return {};
 }
 
+Result<> ServeVhostUser(const Served& served, const Arguments& arguments, const std::string& path) {
+  if (served.plan.level != DirectLevel::kCore)
+    return Fail(ErrorKind::kUsage, "'{}': vhost-user carries level core only, not {}",
+                served.device.text, Name(served.plan.level));
+  if (arguments.polling)
+    return Fail(ErrorKind::kUsage, "--polling is for shm: over vhost-user a device is kicked");
+  const UniqueFd stop = StopSignals();
+  VITRO_ASSIGN(const auto back_end,
+               serve::VhostUserBackEnd::Listen(
+                   {path, served.plan.ops, served.plan.options, arguments.once, stop.get()}));
+  Announce(served, arguments);
+  return back_end->Serve();
+}
+
 Result<> Serve(const Arguments& arguments) {
   VITRO_ASSIGN(const Served served, FindDevice(arguments));
   VITRO_ASSIGN(const AttachString on, ParseAttach(arguments.on));
@@ -88,6 +103,7 @@ Result<> Serve(const Arguments& arguments) {
     return Fail(ErrorKind::kUsage, "--on {}: where a device is served has no option '{}'",
                 arguments.on, on.options.begin()->first);
   if (on.kind == "shm") return ServeShm(served, arguments, on.where);
+  if (on.kind == "vhost-user") return ServeVhostUser(served, arguments, on.where);
   return Fail(ErrorKind::kUsage, "--on {}: expected shm:NAME or vhost-user:PATH", arguments.on);
 }
 
