@@ -112,7 +112,8 @@ uint64_t GuestMap::GuestAddressOf(uint64_t user_address) const {
   for (const auto& [told, host] : regions_)
     if (user_address >= told.user_address && user_address - told.user_address < told.size)
       return told.guest_address + (user_address - told.user_address);
-  return UINT64_MAX;
+  // No memory stays no memory, aligned as it was.
+  return user_address | uint64_t{1} << 63;
 }
 
 }  // namespace vitro::serve

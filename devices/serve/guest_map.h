@@ -34,7 +34,7 @@ class GuestMap {
   // Copies, across regions. False, with nothing copied, unless all of it is guest memory.
   bool Read(uint64_t address, void* to, uint64_t length) const;
   bool Write(uint64_t address, const void* from, uint64_t length) const;
-  // The guest address of a user address; UINT64_MAX if it is none.
+  // The guest address of a user address; an address beyond all memory if it is none.
   uint64_t GuestAddressOf(uint64_t user_address) const;
 
  private:

@@ -365,6 +365,115 @@ class Refusals(CliTest):
         self.refused(2, "expected ref:NAME", "replay", "p.vitro", "pigeon:x")
 
 
+class Serving(CliTest):
+    """`vitro serve`, and the example that serves itself."""
+
+    def setUp(self):
+        super().setUp()
+        self.servers = []
+        self.name = f"/vitro-cli-test-{os.getpid()}-{self.id().rpartition('.')[2]}"
+
+    def tearDown(self):
+        for server in self.servers:
+            server.kill()
+            server.communicate()
+        super().tearDown()
+
+    def serve(self, device, on, *options):
+        server = self.start("serve", device, "--on", on, *options)
+        self.servers.append(server)
+        self.assertEqual(server.stdout.readline(), f"serving {device} on {on}; Ctrl-C ends it\n")
+        return server
+
+    def example(self, *options):
+        server = subprocess.Popen([f"{MODULES}/vitro_minimal_shm", self.name, *options])
+        self.servers.append(server)
+        self.wait_for("the shared memory", lambda: os.path.exists(f"/dev/shm{self.name}"))
+        return server
+
+    def ended(self, server, how=signal.SIGINT):
+        server.send_signal(how)
+        out, err = server.communicate(timeout=LIMIT_S)
+        self.assertEqual((server.returncode, out, err), (0, "", ""))
+
+    def test_one_server_serves_many(self):
+        server = self.serve("ref:entropy", f"shm:{self.name}")
+        expected = outcomes(self.run_device("ref:entropy", code=0))
+        self.assertEqual(outcomes(self.run_device(f"shm:{self.name}", code=0)), expected)
+        self.run_device(f"shm:{self.name}", "reset", code=0)
+        self.ended(server)
+        self.assertFalse(os.path.exists(f"/dev/shm{self.name}"))
+
+    def test_each_level_in_shared_memory(self):
+        for level in ("pci", "mmio"):
+            device = f"ref:entropy,level={level}"
+            expected = outcomes(self.run_device(device, "tag:entropy", "features", code=0))
+            run = self.run_device(
+                f"""shm:any,spawn="{VITRO} serve {device} --on shm:{{name}} --once\"""",
+                "tag:entropy", "features", code=0)
+            self.assertEqual(outcomes(run), expected)
+            self.assertEqual(run["device"]["level"], level)
+
+    def test_faults_show(self):
+        server = self.serve("ref:blk,fault=write-past-buffer", f"shm:{self.name}")
+        self.run_device(f"shm:{self.name}", "descriptor", code=1)
+        self.ended(server, signal.SIGTERM)
+        path = self.dir / "socket"
+        server = self.serve("ref:blk,fault=write-past-buffer", f"vhost-user:{path}")
+        self.run_device(f"vhost-user:{path},type=blk,queue-size=128", "descriptor", code=1)
+        self.ended(server)
+        self.assertFalse(path.exists())
+
+    def test_a_crash_is_the_devices(self):
+        run = self.run_device(
+            f"""shm:any,spawn="{VITRO} serve ref:blk,fault=bad-address-crash --on shm:{{name}}\"""",
+            "hostile", code=1)
+        self.assertIn("crash", outcomes(run).values())
+
+    def test_a_device_that_died_is_no_device(self):
+        server = self.serve("ref:entropy", f"shm:{self.name}")
+        server.kill()
+        server.wait()
+        self.refused(4, "its device, process .*, has ended", "run", f"shm:{self.name}")
+        self.ended(self.serve("ref:entropy", f"shm:{self.name}"))  # its name is free
+
+    def test_once_ends_after_the_first(self):
+        server = self.serve("ref:entropy", f"shm:{self.name}", "--once")
+        self.assertEqual(self.vitro("probe", f"shm:{self.name}").code, 0)
+        self.assertEqual(server.wait(LIMIT_S), 0)
+
+    def test_the_example(self):
+        server = self.example()
+        expected = outcomes(self.run_device(f"inproc:{MODULES}/vitro_minimal.so", code=0))
+        self.assertEqual(outcomes(self.run_device(f"shm:{self.name}", code=0)), expected)
+        server.terminate()
+        self.assertEqual(server.wait(LIMIT_S), 0)
+
+    def test_the_example_working_on_its_own(self):
+        self.example("polling")
+        self.run_device(f"shm:{self.name}", "reset", "used", code=0)
+
+    def test_refusals(self):
+        self.refused(4, "there is none; its device creates it", "run", "shm:/nowhere")
+        self.refused(2, "not the name of shared memory", "run", "shm:a/b")
+        self.refused(2, "no option 'colour'", "run", "shm:x,colour=red")
+        self.refused(2, "timeout=x is not a number", "run", "shm:x,timeout=x")
+        self.refused(4, "exited with code 1 before there was", "run", 'shm:x,spawn="false {name}"')
+        self.refused(2, "is no device in a library", "serve", "qemu:x", "--on", "shm:/x")
+        self.refused(2, "expected shm:NAME or vhost-user:PATH", "serve", "ref:blk", "--on", "ref:x")
+        self.refused(2, "level core only, not pci", "serve", "ref:blk,level=pci", "--on",
+                     f"vhost-user:{self.dir}/socket")
+        self.refused(2, "--polling is for shm", "serve", "ref:blk", "--polling", "--on",
+                     f"vhost-user:{self.dir}/socket")
+        self.refused(2, "has no option 'size'", "serve", "ref:blk", "--on", "shm:/x,size=1")
+        self.refused(2, "the driver's choice", "serve", "ref:blk,level=pci,interrupts=intx", "--on",
+                     "shm:/x")
+        self.refused(4, "no fault 'never-heard-of'", "serve", "ref:blk,fault=never-heard-of",
+                     "--on", f"vhost-user:{self.dir}/socket")
+        self.serve("ref:entropy", f"shm:{self.name}")
+        self.refused(4, "serves it already", "serve", "ref:entropy", "--on", f"shm:{self.name}")
+
+
 class BadDevices(CliTest):
     """Whatever a device does, the run ends, says so, and its record is whole."""
 

@@ -4,26 +4,17 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <map>
 #include <set>
 
-#include "devices/mmio/mmio_device.h"
-#include "devices/pci/pci_device.h"
 #include "devices/ref/faults.h"
-#include "devices/ref/registry.h"
 #include "harness/attach/attach.h"
-#include "harness/attach/reference.h"
 #include "suite/checks/check.h"
 #include "suite/checks/variants.h"
-#include "suite/run/isolated_check.h"
+#include "suite/run/kill_matrix.h"
 #include "suite/run/probe.h"
 
 namespace vitro {
 namespace {
-
-// A hang costs this much; everything else ends by itself long before, also on a busy machine.
-constexpr Duration kHangLimit = std::chrono::seconds(4);
-constexpr Duration kLimit = std::chrono::seconds(60);
 
 const char* const kFaultless[] = {"admin",
                                   "blk",
@@ -59,70 +50,12 @@ const char* const kFaultlessAdmin[] = {
 // Faults that leave nothing to check: the device cannot be attached.
 const char* const kNoneToAttach[] = {"reads-all-ones"};
 
-std::string AttachTo(std::string device, const std::string& fault) {
-  return "ref:" + device + (fault.empty() ? "" : ",fault=" + fault);
-}
-
-// "NAME" or "DEVICE[,options]:NAME" to an attach string.
-std::string AttachOfFault(const std::string& spec) {
-  const size_t colon = spec.rfind(':');
-  if (colon != std::string::npos) return AttachTo(spec.substr(0, colon), spec.substr(colon + 1));
-  for (const auto& fault : ref::AllFaults())
-    if (fault.name == spec)
-      return AttachTo(std::string(ref::AttachByLetter(fault.devices[0])), spec);
-  return "";
-}
-
-const Probed& FactsOf(const std::string& attach) {
-  static std::map<std::string, Probed> cache;
-  auto it = cache.find(attach);
-  if (it == cache.end()) {
-    auto attachment = OpenAttachment(attach);
-    auto probed = attachment ? Probe(**attachment, {}) : tl::make_unexpected(attachment.error());
-    if (!probed) ADD_FAILURE() << attach << ": " << probed.error().message;
-    it = cache.emplace(attach, probed.value_or(Probed{})).first;
-  }
-  return it->second;
-}
-
-CheckResult RunOn(const Check& check, const std::string& attach, Duration limit) {
-  CheckResult result;
-  auto attachment = OpenAttachment(attach);
-  if (!attachment) {
-    result.because = attachment.error().message;
-    return result;
-  }
-  const Probed& probed = FactsOf(attach);
-  if (auto why = WhyInapplicable(check, probed.facts, probed.abilities)) {
-    result.outcome = why->observable ? Outcome::kNotApplicable : Outcome::kNotObservable;
-    result.because = why->why;
-    return result;
-  }
-  auto job = StartCheck(check, **attachment, probed.facts, {}, limit);
-  if (!job) {
-    result.because = job.error().message;
-    return result;
-  }
-  return ResultOf(check.id, 1, (*job)->Wait());
-}
-
-std::string Describe(const CheckResult& result) {
-  std::string text = fmt::format("{}: {}", Name(result.outcome), result.because);
-  for (const auto& weighed : result.findings)
-    text += fmt::format("\n  {} [{}] {}; accepted: {}; observed: {}", Name(weighed.severity),
-                        weighed.finding.requirement, weighed.finding.message,
-                        weighed.finding.accepted, weighed.finding.observed);
-  return text;
-}
-
 class Faultless : public testing::Test {
  public:
   Faultless(const Check& check, std::string device) : check_(check), device_(std::move(device)) {}
   void TestBody() override {
-    const CheckResult result = RunOn(check_, AttachTo(device_, ""), kLimit);
-    const bool fine = result.outcome == Outcome::kPass ||
-                      result.outcome == Outcome::kNotApplicable ||
-                      result.outcome == Outcome::kNotObservable;
+    const CheckResult result = RunOn(check_, AttachTo(device_, ""), kFineLimit);
+    const bool fine = IsFine(result.outcome);
     EXPECT_TRUE(fine) << Describe(result);
     if (fine)
       fmt::print("{} on {}: {} {}\n", check_.id, device_, Name(result.outcome), result.because);
@@ -141,10 +74,7 @@ class Caught : public testing::Test {
     ASSERT_FALSE(attach.empty()) << check_.id << " names fault '" << fault_
                                  << "', which is not there";
     const CheckResult result = RunOn(check_, attach, kHangLimit);
-    // An info is not a pass either: some rows of the standard allow no more.
-    const bool caught = result.outcome == Outcome::kFail || result.outcome == Outcome::kWarn ||
-                        result.outcome == Outcome::kInfo || result.outcome == Outcome::kCrash ||
-                        result.outcome == Outcome::kHang || result.outcome == Outcome::kDeviceLost;
+    const bool caught = IsCaught(result.outcome);
     EXPECT_TRUE(caught) << check_.id << " does not catch " << attach << "\n" << Describe(result);
     if (caught) fmt::print("{} catches {}: {}\n", check_.id, attach, Describe(result));
   }
@@ -179,11 +109,6 @@ TEST(KillMatrix, EveryReferenceDeviceAnswersTheProbe) {
 }
 
 void RegisterAll() {
-  auto underscored = [](std::string name) {
-    for (char& c : name)
-      if (c == '.' || c == '-' || c == ':' || c == ',' || c == '=' || c == '@') c = '_';
-    return name;
-  };
   std::vector<const Check*> checks;
   for (const Check& check : AllChecks()) checks.push_back(&check);
   for (const Check& check : Variants())
@@ -204,12 +129,12 @@ void RegisterAll() {
     devices.erase(std::unique(devices.begin(), devices.end()), devices.end());
     for (const std::string& device : devices)
       testing::RegisterTest(
-          "Faultless", underscored(check.id + "@" + device).c_str(), nullptr, nullptr, __FILE__,
+          "Faultless", TestName(check.id + "@" + device).c_str(), nullptr, nullptr, __FILE__,
           __LINE__, [&check, device]() -> testing::Test* { return new Faultless(check, device); });
     for (const std::string& fault : check.faults)
       testing::RegisterTest(
-          "Caught", underscored(check.id + "@" + fault).c_str(), nullptr, nullptr, __FILE__,
-          __LINE__, [&check, fault]() -> testing::Test* { return new Caught(check, fault); });
+          "Caught", TestName(check.id + "@" + fault).c_str(), nullptr, nullptr, __FILE__, __LINE__,
+          [&check, fault]() -> testing::Test* { return new Caught(check, fault); });
   }
 }
 
@@ -218,8 +143,7 @@ void RegisterAll() {
 
 int main(int argc, char** argv) {
   testing::InitGoogleTest(&argc, argv);
-  vitro::SetReferenceDevices({vitro::ref::FindReferenceDevice, "blk, entropy, experimental",
-                              vitro::pcidev::AsPciFunction, vitro::ref::WrapInMmio});
+  vitro::AttachReferenceDevices();
   vitro::RegisterAll();
   return RUN_ALL_TESTS();
 }
