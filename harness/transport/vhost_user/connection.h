@@ -20,8 +20,8 @@
 #include "harness/base/deadline.h"
 #include "harness/base/result.h"
 #include "harness/base/unique_fd.h"
-#include "harness/transport/vhost_user/message_stream.h"
 #include "harness/transport/peer.h"
+#include "harness/transport/vhost_user/message_stream.h"
 #include "harness/virtio/vhost_user.h"
 
 namespace vitro::vhost_user {
