@@ -278,7 +278,8 @@ Result<vitro_device*> ShmDevice::Open(const vitro_host* host, GuestMemory& memor
     head_ = answer.values[6];
   host_ = host;
   TakeIn();
-  VITRO_TRY(Health());
+  // One that never came to life was not lost.
+  if (lost_) return Fail(ErrorKind::kAttach, "{}", lost_->message);
   return reinterpret_cast<vitro_device*>(this);
 }
 

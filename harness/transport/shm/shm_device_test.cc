@@ -120,13 +120,13 @@ class ShmTest : public testing::Test {
   }
 
   // Serves in a process of its own, until it is killed.
-  void Fork() {
+  void Fork(bool driven = true) {
     served = &server_;
-    ASSERT_EQ(vitro_shm_server_open(&server_, 1), 0) << server_.error;
+    ASSERT_EQ(vitro_shm_server_open(&server_, driven), 0) << server_.error;
     child_ = fork();
     if (child_ == 0) {
       VITRO_SHM_STORE(server_.control->device, vitro_shm_self());
-      vitro_shm_serve_blocking(&server_);
+      driven ? vitro_shm_serve_blocking(&server_) : vitro_shm_serve_polling(&server_);
       _exit(0);
     }
     VITRO_SHM_STORE(server_.control->device, SideOf(child_));
@@ -342,6 +342,82 @@ TEST_F(ShmTest, ADriverThatDiesIsFollowed) {
     EXPECT_EQ((*next)->ReadStatus().value(), 0) << "a fresh device";
     EXPECT_EQ((*next)->TakeQueueNotifications(1), 0u);
   }
+}
+
+TEST_F(ShmTest, ADeviceThatDiesWhileItIsWaitedForIsLost) {
+  Fork(false);
+  auto transport = Attach();
+  ASSERT_TRUE(transport) << transport.error().message;
+  ASSERT_FALSE((*transport)->abilities().Has(Ability::kExactQuiet));
+  EXPECT_TRUE((*transport)->Quiesce(milliseconds(5)));
+  kill(child_, SIGKILL);
+  const auto start = Clock::now();
+  const auto waited =
+      (*transport)->WaitUntil([] { return false; }, Deadline::After(std::chrono::seconds(30)));
+  ASSERT_FALSE(waited);
+  EXPECT_EQ(waited.error().kind, ErrorKind::kDeviceLost);
+  EXPECT_LT(Clock::now() - start, std::chrono::seconds(20));
+}
+
+// A device's side that answers each request with whatever: it may lose the device, and costs no
+// more than that.
+TEST_F(ShmTest, NothingThatIsReadIsBelieved) {
+  int opened = 0;
+  for (uint64_t seed = 1; seed <= 300; ++seed) {
+    ASSERT_EQ(vitro_shm_server_open(&server_, seed % 2 != 0), 0) << server_.error;
+    std::atomic<bool> stop = false;
+    std::thread liar([&] {
+      uint64_t at = 0;
+      const auto any = [&] {
+        const uint64_t block = PatternBlock(seed, ++at);
+        return block % 4 == 0 ? block : block >> (block % 64);  // small ones, too
+      };
+      while (!stop) {
+        const uint32_t request = VITRO_SHM_LOAD(server_.mailbox->request);
+        if (request == VITRO_SHM_PEEK(server_.mailbox->answer)) continue;
+        for (uint64_t& value : server_.mailbox->values) VITRO_SHM_POKE(value, any());
+        const bool fine = VITRO_SHM_PEEK(server_.mailbox->opcode) == VITRO_SHM_OPEN || any() % 4;
+        VITRO_SHM_POKE(server_.mailbox->result, fine ? 0 : static_cast<int32_t>(any()));
+        VITRO_SHM_STORE(server_.log->length, static_cast<uint32_t>(any()));
+        VITRO_SHM_POKE(server_.events->lost, any());
+        for (uint64_t i = 0; i < 8; ++i) {
+          vitro_shm_event& event = server_.events->entries[i];
+          VITRO_SHM_POKE(event.kind,
+                         static_cast<uint32_t>(any() % 100 == 0 ? any() : 1 + any() % 4));
+          VITRO_SHM_POKE(event.data, static_cast<uint32_t>(any() & 0xffff));
+          VITRO_SHM_POKE(event.address, any());
+        }
+        if (any() % 4 == 0)
+          VITRO_SHM_STORE(server_.events->tail,
+                          any() % 8 == 0 ? any() : server_.events->tail + any() % 3);
+        VITRO_SHM_STORE(server_.mailbox->answer, request);
+        vitro_shm_wake(&server_.control->driver_wake, &server_.control->driver_sleeps);
+      }
+    });
+    if (auto transport = Attach(); transport) {
+      ++opened;
+      DirectTransport& device = **transport;
+      for (int i = 0; i < 10; ++i) {
+        (void)device.ReadFeatures();
+        (void)device.ReadStatus();
+        for (uint32_t width : {1u, 2u, 4u, 8u}) {
+          auto bytes = device.ReadConfig(static_cast<uint32_t>(i), width);
+          EXPECT_TRUE(!bytes || bytes->size() == width);
+        }
+        (void)device.SetupQueue(0, {64, 4096, 8192, 12288});
+        (void)device.Notify(0);
+        (void)device.WaitUntil([] { return false; }, Deadline::After(microseconds(200)));
+        (void)device.TakeQueueNotifications(static_cast<uint32_t>(i));
+        EXPECT_LE(device.DeviceLog().size(), VITRO_SHM_LOG_SIZE + 100);
+      }
+    } else {
+      EXPECT_EQ(transport.error().kind, ErrorKind::kAttach) << transport.error().message;
+    }
+    stop = true;
+    liar.join();
+    vitro_shm_server_close(&server_);
+  }
+  EXPECT_GT(opened, 30);
 }
 
 TEST_F(ShmTest, ADeviceThatRefusesSaysWhy) {
