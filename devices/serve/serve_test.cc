@@ -179,6 +179,69 @@ TEST_F(BackEndTest, RefusesConfigBeyondTheEnd) {
   }
 }
 
+// As front-ends do that know neither the protocol features nor the device status.
+TEST_F(BackEndTest, ServesAFrontEndThatTellsNoStatus) {
+  const UniqueFd fd = Connect();
+  const auto say = [&](Request request, const Bytes& payload, const UniqueFd& with = UniqueFd()) {
+    Bytes bytes = Plain(request, payload);
+    iovec vec{bytes.data(), bytes.size()};
+    alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
+    msghdr message{};
+    message.msg_iov = &vec;
+    message.msg_iovlen = 1;
+    if (with) {
+      message.msg_control = control;
+      message.msg_controllen = sizeof control;
+      cmsghdr* c = CMSG_FIRSTHDR(&message);
+      c->cmsg_level = SOL_SOCKET;
+      c->cmsg_type = SCM_RIGHTS;
+      c->cmsg_len = CMSG_LEN(sizeof(int));
+      StoreLe(CMSG_DATA(c), with.get());
+    }
+    ASSERT_EQ(sendmsg(fd.get(), &message, MSG_NOSIGNAL), static_cast<ssize_t>(bytes.size()));
+  };
+  const auto bytes_of = [](const auto& value) {
+    Bytes bytes(sizeof value);
+    StoreLe(bytes.data(), value);
+    return bytes;
+  };
+  const UniqueFd memory = MemoryFile(0x4000);
+  auto* guest = static_cast<uint8_t*>(
+      mmap(nullptr, 0x4000, PROT_READ | PROT_WRITE, MAP_SHARED, memory.get(), 0));
+  ASSERT_NE(guest, MAP_FAILED);
+  const UniqueFd kick(eventfd(0, EFD_CLOEXEC)), call(eventfd(0, EFD_CLOEXEC));
+  for (int round = 1; round <= 2; ++round) {
+    std::memset(guest, 0, 0x4000);
+    say(Request::kSetFeatures, LeBytes(uint64_t{1} << 32, 8));
+    Bytes table = LeBytes(1, 8);
+    const Bytes region = bytes_of(MemoryRegion{0x10000, 0x4000, 0x770000, 0});
+    table.insert(table.end(), region.begin(), region.end());
+    say(Request::kSetMemTable, table, memory);
+    say(Request::kSetVringNum, bytes_of(vhost_user::VringState{0, 8}));
+    say(Request::kSetVringBase, bytes_of(vhost_user::VringState{0, 0}));
+    say(Request::kSetVringAddr,
+        bytes_of(vhost_user::VringAddr{0, 0, 0x770000, 0x772000, 0x771000, 0}));
+    say(Request::kSetVringCall, LeBytes(0, 8), call);
+    say(Request::kSetVringKick, LeBytes(0, 8), kick);
+    // One device-writable buffer of 64 bytes at 0x13000.
+    StoreLe<uint64_t>(guest, 0x13000);
+    StoreLe<uint32_t>(guest + 8, 64);
+    StoreLe<uint16_t>(guest + 12, 2);
+    __atomic_store_n(reinterpret_cast<uint16_t*>(guest + 0x1002), uint16_t{1}, __ATOMIC_RELEASE);
+    const uint64_t one = 1;
+    ASSERT_EQ(write(kick.get(), &one, sizeof one), ssize_t{sizeof one});
+    pollfd called{call.get(), POLLIN, 0};
+    ASSERT_EQ(poll(&called, 1, 10'000), 1) << "round " << round;
+    uint64_t count = 0;
+    ASSERT_EQ(read(call.get(), &count, sizeof count), ssize_t{sizeof count});
+    EXPECT_EQ(__atomic_load_n(reinterpret_cast<uint16_t*>(guest + 0x2002), __ATOMIC_ACQUIRE), 1);
+    EXPECT_EQ(LoadLe<uint32_t>(guest + 0x2008), 64u) << "bytes written";
+    say(Request::kGetVringBase, bytes_of(vhost_user::VringState{0, 0}));
+    EXPECT_EQ(Answer(fd), 20);
+  }
+  munmap(guest, 0x4000);
+}
+
 TEST(BackEnd, TellsWhyItCannotServe) {
   const auto* ops = ref::FindReferenceDevice("entropy");
   auto bad = VhostUserBackEnd::Listen({"/tmp/x", ops, "fault=never-heard-of", false, -1});

@@ -11,6 +11,7 @@
 #include <cstring>
 
 #include "harness/virtio/features.h"
+#include "harness/virtio/status.h"
 
 namespace vitro::serve {
 namespace {
@@ -135,7 +136,11 @@ bool VhostUserSession::Run() { return MayRun() && ops_->run(device_) != 0; }
 void VhostUserSession::Kicked(uint32_t index) {
   uint64_t count = 0;
   if (read(rings_[index].kick.get(), &count, sizeof count) != sizeof count) return;
-  if (rings_[index].configured && rings_[index].enabled) ops_->notify(device_, index);
+  if (!rings_[index].configured || !rings_[index].enabled) return;
+  if (const uint8_t status = ops_->get_status(device_);
+      !TellsStatus() && !(status & status::kDriverOk))
+    ops_->set_status(device_, status | status::kDriverOk);
+  ops_->notify(device_, index);
 }
 
 Result<bool> VhostUserSession::Serve(int stop_fd) {
@@ -194,8 +199,10 @@ Result<> VhostUserSession::Send(Request request, ByteView payload) {
     bytes.insert(bytes.end(), more.begin(), more.end());
   }
   bytes.insert(bytes.end(), payload.begin(), payload.end());
-  if (send(socket_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL) !=
-      static_cast<ssize_t>(bytes.size()))
+  const ssize_t sent = send(socket_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
+  // It has left without waiting for the answer: that shows when the next message is looked for.
+  if (sent < 0 && (errno == EPIPE || errno == ECONNRESET)) return {};
+  if (sent != static_cast<ssize_t>(bytes.size()))
     return Fail(ErrorKind::kDeviceLost, "did not take the reply to {}", Name(request));
   return {};
 }
@@ -254,9 +261,8 @@ Result<VhostUserSession::Reply> VhostUserSession::HandleDevice(Message& message)
       ops_->offered_features(device_, words);
       return number((words[0] & ~kCarrierBits) | Bit(kFeatureProtocolFeatures));
     case Request::kSetFeatures: {
-      VITRO_ASSIGN(accepted_, Payload<uint64_t>(message));
-      words[0] = accepted_ & ~kCarrierBits;
-      ops_->accept_features(device_, words);
+      VITRO_ASSIGN(const auto features, Payload<uint64_t>(message));
+      AcceptFeatures(features);
       return Reply{};
     }
     case Request::kGetProtocolFeatures:
@@ -295,6 +301,23 @@ Result<VhostUserSession::Reply> VhostUserSession::HandleDevice(Message& message)
     default:
       return Reply{false, {}, false};
   }
+}
+
+bool VhostUserSession::TellsStatus() const { return protocol_features_ & Bit(pf::kStatus); }
+
+void VhostUserSession::AcceptFeatures(uint64_t features) {
+  accepted_ = features;
+  const uint64_t words[2] = {features & ~kCarrierBits, 0};
+  if (!TellsStatus()) {
+    // Not under its feet: a front-end may say again what it said.
+    if (ops_->get_status(device_) & status::kDriverOk) return;
+    Reset();
+    ops_->set_status(device_, status::kAcknowledge);
+    ops_->set_status(device_, status::kAcknowledge | status::kDriver);
+  }
+  ops_->accept_features(device_, words);
+  if (!TellsStatus())
+    ops_->set_status(device_, status::kAcknowledge | status::kDriver | status::kFeaturesOk);
 }
 
 void VhostUserSession::Reset() {
@@ -442,6 +465,8 @@ uint32_t VhostUserSession::Stop(uint32_t index) {
   if (ring.configured && accepted_ & Bit(feature::kRingReset) && ops_->queue_reset != nullptr &&
       ops_->queue_reset(device_, index) == 0)
     ring.configured = false;
+  const auto runs = [](const Ring& each) { return each.configured && each.enabled; };
+  if (!TellsStatus() && std::ranges::none_of(rings_, runs)) Reset();
   const std::lock_guard lock(signals_);
   ring.kick.Reset();
   ring.call.Reset();

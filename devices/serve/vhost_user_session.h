@@ -71,6 +71,10 @@ class VhostUserSession {
   Reply GetConfig(const Message& message);
   Reply SetConfig(const Message& message);
   Result<Ring*> RingOf(uint64_t index);
+  // A front-end without the STATUS protocol feature leaves the device status to us: negotiated with
+  // SET_FEATURES, DRIVER_OK with the first kick, and reset when the last ring has been stopped.
+  bool TellsStatus() const;
+  void AcceptFeatures(uint64_t features);
   bool Start(uint32_t index);
   uint32_t Stop(uint32_t index);
   // A whole payload of type T; kDeviceLost if it has another size.
