@@ -377,6 +377,7 @@ class Serving(CliTest):
         for server in self.servers:
             server.kill()
             server.communicate()
+        pathlib.Path(f"/dev/shm{self.name}").unlink(missing_ok=True)
         super().tearDown()
 
     def serve(self, device, on, *options):
