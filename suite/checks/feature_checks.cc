@@ -225,9 +225,8 @@ void ExpectServes(Context& c) {
 
 bool CanServe(const Context& c, FeatureSet features) {
   if (!MakeGrammar(c.facts())) return false;  // then FEATURES_OK is all that is seen
-  // What changes the rings or notifications in ways that this driver does not speak.
-  const FeatureSet foreign{feature::kRingPacked, feature::kNotificationData,
-                           feature::kNotifConfigData};
+  // What changes notifications in ways that these checks do not speak.
+  const FeatureSet foreign{feature::kNotificationData, feature::kNotifConfigData};
   if (!(features & foreign).empty()) return false;
   // Device-specific features may change requests; for block devices they only add some.
   return c.facts().device_id == device_id::kBlk || (features & feature::kOfDeviceTypes).empty();

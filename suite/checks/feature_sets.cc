@@ -213,9 +213,7 @@ bool TrySet(Context& c, FeatureSet set, SetDepth depth) {
   const auto there = QueuesWith(profile, set, ConfigBytes(config));
   // Not every carrier tells of a queue that it is not there.
   if (there && c.Has(Ability::kDeviceId)) JudgeQueues(c, *there);
-  // This driver has split virtqueues only.
-  if (depth == SetDepth::kIo && !set.Has(feature::kRingPacked))
-    UseQueues(c, UsableQueues(c, there), set);
+  if (depth == SetDepth::kIo) UseQueues(c, UsableQueues(c, there), set);
   return true;
 }
 
