@@ -31,7 +31,7 @@ struct CommonOptions {
   FaultSwitch fault;
   bool eager = false;
   uint32_t queue_size = 128;  // the maximum
-  bool suspend = false;  // offers VIRTIO_F_SUSPEND
+  bool suspend = false;       // offers VIRTIO_F_SUSPEND
   bool packed = false;        // offers VIRTIO_F_RING_PACKED
   // A transitional transport around it: a driver may do without VERSION_1, write the config before
   // it negotiates, and reset queues as it likes.

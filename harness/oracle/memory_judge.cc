@@ -97,7 +97,8 @@ Oracle::Verdict Oracle::Classify(uint64_t address, uint64_t* run_end) const {
       if (!queue->packed())
         return {kDescriptorTable, fmt::format("the descriptor table of queue {}", index)};
       if (!state_.running())
-        return {WhySilent().requirement, fmt::format("the ring of queue {} {}", index, WhySilent().when)};
+        return {WhySilent().requirement,
+                fmt::format("the ring of queue {} {}", index, WhySilent().when)};
       // One that was never in use is all zero (2.8.13); any other was given back.
       const uint64_t slot = address - (address - queue->DescriptorArea().address) % kSlot;
       const ByteView known = shadow_.Known({slot, kSlot});
@@ -108,14 +109,16 @@ Oracle::Verdict Oracle::Classify(uint64_t address, uint64_t* run_end) const {
     if (in(queue->DriverArea()))
       return {kDriverArea, fmt::format("the driver area of queue {}", index)};
     if (in(queue->DeviceArea()) && !state_.running())
-      return {WhySilent().requirement, fmt::format("the device area of queue {} {}", index, WhySilent().when)};
+      return {WhySilent().requirement,
+              fmt::format("the device area of queue {} {}", index, WhySilent().when)};
     for (const auto& chain : queue->outstanding()) {
       if (in(chain.table))
         return {kDescriptorTable, fmt::format("an indirect table of queue {}", index)};
       for (const op::Segment& segment : chain.segments) {
         if (!in({segment.address, segment.length})) continue;
         if (segment.writable)
-          return {WhySilent().requirement, fmt::format("a buffer of queue {} {}", index, WhySilent().when)};
+          return {WhySilent().requirement,
+                  fmt::format("a buffer of queue {} {}", index, WhySilent().when)};
         return {kReadable, fmt::format("a device-readable buffer of queue {}", index)};
       }
     }

@@ -47,8 +47,8 @@ Oracle::Harvest Oracle::TakeUsed(uint32_t index) {
   while (done < pending) {
     const Virtqueue::UsedElement element = queue.Used();
     const auto position = queue.Find(element.id);
-    const bool nothing = !element.written && position &&
-                         queue.outstanding()[*position].WritableLength() == 0;
+    const bool nothing =
+        !element.written && position && queue.outstanding()[*position].WritableLength() == 0;
     harvest.elements.push_back({element.id, nothing ? 0 : element.len, position.has_value()});
     if (!position) {
       if (!state_.hostile)

@@ -2,6 +2,7 @@
 // The list of checks against the catalogue and the seeded faults: what a check refers to exists,
 // and every requirement that a driver can observe has a check or a written reason why not.
 #include "suite/checks/check.h"
+#include "suite/checks/variants.h"
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
@@ -28,8 +29,9 @@ std::string_view MainSection(std::string_view section) {
 const std::set<std::string, std::less<>>& Checked() {
   static const auto ids = [] {
     std::set<std::string, std::less<>> all;
-    for (const Check& check : AllChecks())
-      all.insert(check.requirements.begin(), check.requirements.end());
+    for (const auto* list : {&AllChecks(), &Variants()})
+      for (const Check& check : *list)
+        all.insert(check.requirements.begin(), check.requirements.end());
     return all;
   }();
   return ids;

@@ -54,7 +54,8 @@ void EntriesInAnyOrder(Context& c) {
   const auto entries = static_cast<uint32_t>(segments.size());
   if (entries < 3) c.NotApplicable("a request in three segments does not fit the queue");
   c.PublishAt(exchange, segments, framing, true);
-  const GuestRange table = c.session().state().queues.at(exchange.queue)->outstanding().back().table;
+  const GuestRange table =
+      c.session().state().queues.at(exchange.queue)->outstanding().back().table;
   // First entry first, then backwards from the last place.
   auto place = [&](uint32_t i) { return i == 0 ? 0 : entries - i; };
   Bytes bytes(table.length);

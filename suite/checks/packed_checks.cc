@@ -382,7 +382,7 @@ void AddPackedChecks(std::vector<Check>& list) {
   list.push_back({
       .id = "packed.order.in-order",
       .title = "With IN_ORDER the buffers of a packed ring are used in order",
-      .section = "2.8.8",
+      .section = "6.2",
       .requirements = {kInOrder},
       .tags = {"packed"},
       .needs = with(feature::kInOrder),

@@ -179,16 +179,14 @@ void ConfigChangeIsToldLater(Context& c) {
            "no configuration change notification comes while the device is suspended");
   if (c.failed() || !Resume(c)) return;
   c.Do(op::WaitConfigNotification{});
-  c.Expect(Accept::NotEqual(0), kConfigToldLater,
-           "the notification comes when the device resumes");
+  c.Expect(Accept::NotEqual(0), kConfigToldLater, "the notification comes when the device resumes");
 }
 
 }  // namespace
 
 void AddSuspendChecks(std::vector<Check>& list) {
-  const Needs needs = {.abilities = {Ability::kDeviceStatus},
-                       .offered = {feature::kSuspend},
-                       .requests = true};
+  const Needs needs = {
+      .abilities = {Ability::kDeviceStatus}, .offered = {feature::kSuspend}, .requests = true};
   const auto add = [&](const char* id, const char* title, std::vector<std::string> requirements,
                        std::vector<std::string> faults, std::function<void(Context&)> run) {
     list.push_back({.id = id,
@@ -215,20 +213,20 @@ void AddSuspendChecks(std::vector<Check>& list) {
       {"suspend-goes-on-serving", "entropy:suspend-goes-on-serving", "suspend-loses-notification",
        "suspend-drops-buffers", "experimental:suspend-drops-buffers"},
       StopsWithRequestsUnderWay);
-  auto* silent = add("suspend.queues.silent", "A suspended device leaves its queues alone",
-                     {kSilent}, {"suspend-goes-on-serving", "entropy:suspend-goes-on-serving"},
-                     StaysSilent);
+  auto* silent =
+      add("suspend.queues.silent", "A suspended device leaves its queues alone", {kSilent},
+          {"suspend-goes-on-serving", "entropy:suspend-goes-on-serving"}, StaysSilent);
   silent->tags.push_back("hostile");
   auto* config = add("suspend.config.not-written", "A suspended device ignores config writes",
                      {kConfigKept}, {"experimental:suspend-config-written"}, ConfigIsNotWritten);
   config->needs.abilities.push_back(Ability::kConfigWrite);
   config->needs.writable_field = 1;
   config->tags.push_back("hostile");
-  auto* told = add("suspend.config.told-later",
-                   "A change of the configuration is told when the device resumes, not before",
-                   {kConfigSilent, kConfigToldLater},
-                   {"suspend-config-told-at-once", "suspend-config-never-told"},
-                   ConfigChangeIsToldLater);
+  auto* told =
+      add("suspend.config.told-later",
+          "A change of the configuration is told when the device resumes, not before",
+          {kConfigSilent, kConfigToldLater},
+          {"suspend-config-told-at-once", "suspend-config-never-told"}, ConfigChangeIsToldLater);
   told->needs.abilities.push_back(Ability::kStimulus);
   told->needs.abilities.push_back(Ability::kConfigNotification);
 }
