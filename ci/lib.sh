@@ -5,9 +5,9 @@
 reference_devices=(admin blk blk,ro=1 blk,zoned=hm entropy experimental
   blk,level=mmio experimental,level=mmio entropy,level=mmio
   blk,level=pci experimental,level=pci entropy,level=pci,msix=0 blk,level=pci,transitional=1)
-sanitized_devices=(admin blk blk,zoned=hm experimental,level=mmio blk,level=pci,transitional=1)
+sanitized_devices=(admin blk,packed=1,suspend=1 blk,zoned=hm experimental,level=mmio blk,level=pci,transitional=1)
 # Tests in which a device runs on a thread of its own.
-threaded_tests=(vhost_user_connection_test vhost_user_front_end_test)
+threaded_tests=(vhost_user_connection_test vhost_user_front_end_test shm_test serve_test)
 
 # The first error ends the process; what was found stands on stderr with source lines.
 export ASAN_OPTIONS="detect_stack_use_after_return=1:${ASAN_OPTIONS:-}"

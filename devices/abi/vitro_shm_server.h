@@ -291,11 +291,11 @@ static inline int vitro_shm_register_request(vitro_shm_server* s, uint32_t opcod
   if (!vitro_shm_width(width)) return -1;
   switch (opcode) {
     case VITRO_SHM_PCI_CONFIG_READ:
-      if (a[0] > 4096 - width || width > 4) return -1;
+      if (a[0] > UINT32_MAX || a[0] % 4096 > 4096 - width || width > 4) return -1;
       values[0] = pci->config_read(s->device, (uint32_t)a[0], (uint32_t)width);
       return 0;
     case VITRO_SHM_PCI_CONFIG_WRITE:
-      if (a[0] > 4096 - width || width > 4) return -1;
+      if (a[0] > UINT32_MAX || a[0] % 4096 > 4096 - width || width > 4) return -1;
       pci->config_write(s->device, (uint32_t)a[0], (uint32_t)width, (uint32_t)a[2]);
       return 0;
     case VITRO_SHM_BAR_READ:

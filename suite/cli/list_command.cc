@@ -7,6 +7,7 @@
 #include "suite/catalogue/catalogue.h"
 #include "suite/cli/commands.h"
 #include "suite/profile/built_in.h"
+#include "suite/run/run_record.h"
 #include "suite/run/select.h"
 
 namespace vitro::cli {
@@ -54,6 +55,7 @@ Result<json> Checks(const std::vector<std::string>& select) {
 }
 
 Result<json> Requirements(const std::vector<std::string>& select) {
+  const auto judged_by = ChecksByRequirement();
   json rows = json::array();
   std::vector<std::string> selectors = select.empty() ? std::vector<std::string>{""} : select;
   for (const std::string& selector : selectors) {
@@ -65,10 +67,8 @@ Result<json> Requirements(const std::vector<std::string>& select) {
                   selector);
     for (const Requirement* requirement : found) {
       json checks = json::array();
-      for (const Check& check : AllChecks())
-        if (std::find(check.requirements.begin(), check.requirements.end(), requirement->id) !=
-            check.requirements.end())
-          checks.push_back(check.id);
+      if (const auto it = judged_by.find(std::string(requirement->id)); it != judged_by.end())
+        checks = it->second;
       const std::string_view hole =
           checks.empty() ? Catalogue::Get().HoleReason(requirement->id) : std::string_view();
       rows.push_back({{"id", requirement->id},

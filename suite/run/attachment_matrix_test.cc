@@ -46,6 +46,9 @@ constexpr const char* kNoName =
 constexpr const char* kNoSteps =
     "it shows between two steps of the device, which runs on while the driver looks";
 
+constexpr const char* kNoCount =
+    "how many notifications a request brings is compared only where it is known that all have come";
+
 // Faults that a check passes over on an attachment where another check sees nothing either, and
 // why: what the check looks at does not reach the driver there.
 struct Blind {

@@ -55,7 +55,13 @@ json Environment() {
           {"cpus", std::max(1u, std::thread::hardware_concurrency())}};
 }
 
-// Which checks judge a requirement.
+json ProfileJson(const Profile* profile) {
+  if (profile == nullptr) return nullptr;
+  return fmt::format("{} ({})", profile->name, profile->file);
+}
+
+}  // namespace
+
 std::map<std::string, std::vector<std::string>> ChecksByRequirement() {
   std::map<std::string, std::vector<std::string>> checks;
   for (const auto* list : {&AllChecks(), &Variants()})
@@ -64,13 +70,6 @@ std::map<std::string, std::vector<std::string>> ChecksByRequirement() {
         for (const std::string& id : check.requirements) checks[id].push_back(check.id);
   return checks;
 }
-
-json ProfileJson(const Profile* profile) {
-  if (profile == nullptr) return nullptr;
-  return fmt::format("{} ({})", profile->name, profile->file);
-}
-
-}  // namespace
 
 std::string SuiteVersion::Version() { return kVersion; }
 std::string SuiteVersion::Tree() { return kTree; }

@@ -3,6 +3,7 @@
 // which device, the catalogue as it was, each result as it came, and the end.
 #pragma once
 
+#include <map>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
@@ -38,6 +39,9 @@ nlohmann::json DeviceJson(const AttachString& attach, const Probed& probed);
 nlohmann::json BeginLine(const AttachString& attach, const Probed& probed,
                          const Invocation& invocation, size_t planned);
 nlohmann::json CatalogueLine();
+// Which checks judge a requirement, by its id: those on packed rings too, but not the repetitions
+// under interrupt plans, which judge what their originals judge.
+std::map<std::string, std::vector<std::string>> ChecksByRequirement();
 // `program_path`: where the program text was written, relative to the record; "" if nowhere.
 nlohmann::json ResultLine(const Check& check, const CheckResult& result, uint64_t seed,
                           const std::string& program_path, const std::string& reproduce);
