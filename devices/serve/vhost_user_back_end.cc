@@ -63,7 +63,7 @@ Result<> VhostUserBackEnd::Serve() {
     UniqueFd socket(accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
     if (!socket) continue;
     VITRO_ASSIGN(auto session, VhostUserSession::Create(options_.ops, options_.device_options,
-                                                        std::move(socket)));
+                                                        std::move(socket), options_.offer_status));
     const auto stopped = session->Serve(options_.stop_fd);
     if (!stopped) std::fprintf(stderr, "the front-end %s\n", stopped.error().message.c_str());
     if (options_.once || (stopped && *stopped)) return {};

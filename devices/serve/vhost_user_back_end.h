@@ -23,6 +23,9 @@ struct VhostUserOptions {
   std::string device_options;  // for ops->create()
   bool once = false;           // end when the first front-end has left
   int stop_fd = -1;            // readable when serving shall end
+  // Offers the STATUS protocol feature. Without it rings are served from their first kick on, as
+  // front-ends need that negotiate the feature and then tell no DRIVER_OK.
+  bool offer_status = true;
 };
 
 class VhostUserBackEnd {

@@ -88,8 +88,10 @@ vitro_host VhostUserSession::MakeHost() {
 
 Result<std::unique_ptr<VhostUserSession>> VhostUserSession::Create(const vitro_device_ops* ops,
                                                                    const std::string& options,
-                                                                   UniqueFd socket) {
+                                                                   UniqueFd socket,
+                                                                   bool offer_status) {
   std::unique_ptr<VhostUserSession> session(new VhostUserSession(ops, std::move(socket)));
+  session->offer_status_ = offer_status;
   if (ops->create(&session->host_, options.c_str(), &session->device_) != 0 ||
       session->device_ == nullptr) {
     session->device_ = nullptr;
@@ -266,10 +268,10 @@ Result<VhostUserSession::Reply> VhostUserSession::HandleDevice(Message& message)
       return Reply{};
     }
     case Request::kGetProtocolFeatures:
-      return number(kOurProtocol);
+      return number(OfferedProtocol());
     case Request::kSetProtocolFeatures: {
       VITRO_ASSIGN(protocol_features_, Payload<uint64_t>(message));
-      protocol_features_ &= kOurProtocol;
+      protocol_features_ &= OfferedProtocol();
       return Reply{};
     }
     case Request::kGetQueueNum:
@@ -301,6 +303,10 @@ Result<VhostUserSession::Reply> VhostUserSession::HandleDevice(Message& message)
     default:
       return Reply{false, {}, false};
   }
+}
+
+uint64_t VhostUserSession::OfferedProtocol() const {
+  return offer_status_ ? kOurProtocol : kOurProtocol & ~Bit(pf::kStatus);
 }
 
 bool VhostUserSession::TellsStatus() const { return protocol_features_ & Bit(pf::kStatus); }

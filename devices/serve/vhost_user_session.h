@@ -23,7 +23,8 @@ class VhostUserSession {
   // Makes the device; kAttach with its own words if it refuses.
   static Result<std::unique_ptr<VhostUserSession>> Create(const vitro_device_ops* ops,
                                                           const std::string& options,
-                                                          UniqueFd socket);
+                                                          UniqueFd socket,
+                                                          bool offer_status = true);
   ~VhostUserSession();
   VhostUserSession(const VhostUserSession&) = delete;
   VhostUserSession& operator=(const VhostUserSession&) = delete;
@@ -74,6 +75,7 @@ class VhostUserSession {
   // A front-end without the STATUS protocol feature leaves the device status to us: negotiated with
   // SET_FEATURES, DRIVER_OK with the first kick, and reset when the last ring has been stopped.
   bool TellsStatus() const;
+  uint64_t OfferedProtocol() const;
   void AcceptFeatures(uint64_t features);
   bool Start(uint32_t index);
   uint32_t Stop(uint32_t index);
@@ -98,6 +100,7 @@ class VhostUserSession {
   std::vector<Ring> rings_;
   UniqueFd channel_;
   uint64_t accepted_ = 0, protocol_features_ = 0;
+  bool offer_status_ = true;
 };
 
 }  // namespace vitro::serve

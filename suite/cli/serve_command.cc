@@ -16,7 +16,7 @@ namespace {
 
 struct Arguments {
   std::string device, on;
-  bool once = false, polling = false;
+  bool once = false, polling = false, no_status = false;
 };
 
 struct Served {
@@ -58,6 +58,8 @@ vitro_shm_server* serving = nullptr;  // for the signal handler
 void StopServing(int) { __atomic_store_n(&serving->stop, 1, __ATOMIC_RELAXED); }
 
 Result<> ServeShm(const Served& served, const Arguments& arguments, const std::string& where) {
+  if (arguments.no_status)
+    return Fail(ErrorKind::kUsage, "--no-status is for vhost-user: shm has no such feature");
   VITRO_TRY(ShmSegment::CheckName(where));
   const std::string name = where.starts_with('/') ? where : "/" + where;
   vitro_shm_server server{};
@@ -90,8 +92,8 @@ Result<> ServeVhostUser(const Served& served, const Arguments& arguments, const 
     return Fail(ErrorKind::kUsage, "--polling is for shm: over vhost-user a device is kicked");
   const UniqueFd stop = StopSignals();
   VITRO_ASSIGN(const auto back_end,
-               serve::VhostUserBackEnd::Listen(
-                   {path, served.plan.ops, served.plan.options, arguments.once, stop.get()}));
+               serve::VhostUserBackEnd::Listen({path, served.plan.ops, served.plan.options,
+                                                arguments.once, stop.get(), !arguments.no_status}));
   Announce(served, arguments);
   return back_end->Serve();
 }
@@ -119,6 +121,9 @@ void AddServe(CLI::App& app, CommandLine& line) {
   serve->add_flag("--once", arguments->once, "End when the first driver has left");
   serve->add_flag("--polling", arguments->polling,
                   "The device works when it likes, on a processor of its own (shm only)");
+  serve->add_flag("--no-status", arguments->no_status,
+                  "Do not offer the STATUS protocol feature: for front-ends that negotiate it and "
+                  "tell no DRIVER_OK (vhost-user only)");
   serve->callback([arguments, &line] {
     if (auto served = Serve(*arguments); !served) line.exit_code = Complain(served.error());
   });
