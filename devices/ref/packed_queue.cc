@@ -12,29 +12,16 @@
 
 namespace vitro::ref {
 
-bool PackedQueue::Setup(const vitro_queue& setup) {
-  const FaultSwitch& fault = *fault_;
-  if (setup.queue_size == 0) {
-    if (fault("queue-size-zero-crash")) Crash();
-    return false;
-  }
-  if (setup.queue_size > max_size_) return false;
-  if (setup.desc_address % packed::kDescAlign || setup.driver_address % packed::kEventAlign ||
-      setup.device_address % packed::kEventAlign)
-    return false;
-  const bool again = size_ != 0;
-  if (!(fault("queue-reset-keeps-size") && again)) size_ = setup.queue_size;
-  if (fault("queue-size-ignored")) size_ = max_size_;
-  if (fault("packed-size-rounded")) size_ = std::bit_floor(size_);
-  if (!(fault("queue-reset-keeps-address") && again)) {
-    ring_ = setup.desc_address;
-    driver_event_ = setup.driver_address;
-    device_event_ = setup.device_address;
-  }
-  if (fault("driver-area-written")) WriteLe16(driver_event_ + packed::kEventDescriptor, 0x1234);
-  if (!fault("reset-keeps-index") && !fault("queue-reset-keeps-index")) ForgetPositions();
-  enabled_ = true;
-  return true;
+bool PackedQueue::Takes(const vitro_queue& setup) const {
+  return setup.desc_address % packed::kDescAlign == 0 &&
+         setup.driver_address % packed::kEventAlign == 0 &&
+         setup.device_address % packed::kEventAlign == 0;
+}
+
+void PackedQueue::Place(const vitro_queue& setup) {
+  ring_ = setup.desc_address;
+  driver_event_ = setup.driver_address;
+  device_event_ = setup.device_address;
 }
 
 void PackedQueue::SetFeatures(FeatureSet features) {
@@ -42,28 +29,13 @@ void PackedQueue::SetFeatures(FeatureSet features) {
   indirect_ = features.Has(feature::kIndirectDesc);
 }
 
-void PackedQueue::ForgetPositions() {
+void PackedQueue::Rewind() {
   const bool wrap_kept = (*fault_)("packed-reset-keeps-wrap");
   next_ = wrap_kept ? packed::Position(0, packed::WrapOf(next_)) : packed::kStart;
   used_ = wrap_kept ? packed::Position(0, packed::WrapOf(used_)) : packed::kStart;
   signalled_ = used_;
   unsignalled_ = 0;
   last_.reset();
-}
-
-void PackedQueue::DeviceReset() {
-  const FaultSwitch& fault = *fault_;
-  if (fault("reset-keeps-queues")) return;
-  enabled_ = false;
-  if (!fault("reset-keeps-index")) ForgetPositions();
-  size_ = 0;
-}
-
-void PackedQueue::QueueReset() {
-  const FaultSwitch& fault = *fault_;
-  if (fault("queue-reset-keeps-serving")) return;
-  enabled_ = false;
-  if (!fault("queue-reset-keeps-index")) ForgetPositions();
 }
 
 bool PackedQueue::LooksAvailable(uint16_t flags, bool wrap) const {

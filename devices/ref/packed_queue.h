@@ -13,10 +13,7 @@ class PackedQueue final : public Virtqueue {
       : Virtqueue(host, fault, max_size) {}
 
   bool packed() const override { return true; }
-  bool Setup(const vitro_queue& setup) override;
   void SetFeatures(FeatureSet features) override;
-  void DeviceReset() override;
-  void QueueReset() override;
   void ForgetUsed() override { used_ = packed::kStart; }
   Take Next(Chain& chain) override;
   bool Use(const Chain& chain) override;
@@ -25,6 +22,9 @@ class PackedQueue final : public Virtqueue {
   bool NotificationDue() override;
 
  private:
+  bool Takes(const vitro_queue& setup) const override;
+  void Place(const vitro_queue& setup) override;
+  void Rewind() override;
   uint64_t At(uint16_t position) const {
     return ring_ + packed::kDescSize * packed::SlotOf(position);
   }
@@ -34,7 +34,6 @@ class PackedQueue final : public Virtqueue {
   bool LooksAvailable(uint16_t flags, bool wrap) const;
   uint16_t SlotToUse(const Chain& chain) const;
   bool EventReached(uint16_t event) const;
-  void ForgetPositions();
 
   uint64_t ring_ = 0, driver_event_ = 0, device_event_ = 0;
   uint16_t next_ = packed::kStart;       // the next descriptor to take

@@ -13,30 +13,18 @@
 
 namespace vitro::ref {
 
-bool SplitQueue::Setup(const vitro_queue& setup) {
-  const FaultSwitch& fault = *fault_;
-  if (setup.queue_size == 0) {
-    if (fault("queue-size-zero-crash")) Crash();
-    return false;
-  }
-  if (setup.queue_size > max_size_) return false;
-  if (!std::has_single_bit(setup.queue_size) && !fault("queue-max-not-power-of-two")) return false;
-  if (setup.desc_address % split::kDescAlign || setup.driver_address % split::kAvailAlign ||
-      setup.device_address % split::kUsedAlign)
-    return false;
-  const bool again = size_ != 0;
-  if (!(fault("queue-reset-keeps-size") && again)) size_ = setup.queue_size;
-  if (fault("queue-size-ignored")) size_ = max_size_;
-  if (!(fault("queue-reset-keeps-address") && again)) {
-    desc_ = setup.desc_address;
-    avail_ = setup.driver_address;
-    used_ = setup.device_address;
-  }
-  if (fault("driver-area-written")) WriteLe16(avail_ + split::kRingIdx, 0);
-  // Zero already, unless the queue was never reset and is set up anew.
-  if (!fault("reset-keeps-index") && !fault("queue-reset-keeps-index")) ForgetIndices();
-  enabled_ = true;
-  return true;
+bool SplitQueue::Takes(const vitro_queue& setup) const {
+  const bool size =
+      std::has_single_bit(setup.queue_size) || (*fault_)("queue-max-not-power-of-two");
+  return size && setup.desc_address % split::kDescAlign == 0 &&
+         setup.driver_address % split::kAvailAlign == 0 &&
+         setup.device_address % split::kUsedAlign == 0;
+}
+
+void SplitQueue::Place(const vitro_queue& setup) {
+  desc_ = setup.desc_address;
+  avail_ = setup.driver_address;
+  used_ = setup.device_address;
 }
 
 void SplitQueue::SetFeatures(FeatureSet features) {
@@ -49,26 +37,10 @@ void SplitQueue::SetFeatures(FeatureSet features) {
                   features.Has(feature::kInOrder) && !features.Has(feature::kRingReset);
 }
 
-void SplitQueue::ForgetIndices() {
+void SplitQueue::Rewind() {
   last_avail_ = used_idx_ = 0;
   unsignalled_ = 0;
   if (!(*fault_)("event-idx-stale-signalled")) signalled_ = 0;
-}
-
-void SplitQueue::DeviceReset() {
-  const FaultSwitch& fault = *fault_;
-  if (fault("reset-keeps-queues")) return;
-  enabled_ = false;
-  if (!fault("reset-keeps-index")) ForgetIndices();
-  size_ = 0;
-}
-
-void SplitQueue::QueueReset() {
-  const FaultSwitch& fault = *fault_;
-  if (fault("queue-reset-keeps-serving")) return;
-  enabled_ = false;
-  if (!fault("queue-reset-keeps-index")) ForgetIndices();
-  // size_ and addresses stay, unused: the two faults that keep them need to know them.
 }
 
 // Entries from last_avail_ to the available index; no value if that could not be read.

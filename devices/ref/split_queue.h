@@ -12,10 +12,7 @@ class SplitQueue final : public Virtqueue {
       : Virtqueue(host, fault, max_size) {}
 
   bool packed() const override { return false; }
-  bool Setup(const vitro_queue& setup) override;
   void SetFeatures(FeatureSet features) override;
-  void DeviceReset() override;
-  void QueueReset() override;
   void ForgetUsed() override { used_idx_ = 0; }
   Take Next(Chain& chain) override;
   bool Use(const Chain& chain) override;
@@ -24,11 +21,13 @@ class SplitQueue final : public Virtqueue {
   bool NotificationDue() override;
 
  private:
+  bool Takes(const vitro_queue& setup) const override;
+  void Place(const vitro_queue& setup) override;
+  void Rewind() override;
   std::optional<uint16_t> AvailableCount();
   bool PutUsedElement(uint16_t id, uint32_t length);
   bool PublishUsedIndex();
   bool NeedEventWithFaults(uint16_t used_event, uint16_t now, uint16_t before) const;
-  void ForgetIndices();
 
   bool notify_on_empty_ = false;  // of the legacy interface (6.3)
   uint64_t desc_ = 0, avail_ = 0, used_ = 0;

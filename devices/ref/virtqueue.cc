@@ -4,11 +4,50 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <bit>
 #include <utility>
 
 #include "harness/base/bytes.h"
 
 namespace vitro::ref {
+
+bool Virtqueue::Setup(const vitro_queue& setup) {
+  const FaultSwitch& fault = *fault_;
+  if (setup.queue_size == 0) {
+    if (fault("queue-size-zero-crash")) Crash();
+    return false;
+  }
+  if (setup.queue_size > max_size_ || !Takes(setup)) return false;
+  const bool again = size_ != 0;
+  if (!(fault("queue-reset-keeps-size") && again)) size_ = setup.queue_size;
+  if (fault("queue-size-ignored")) size_ = max_size_;
+  if (fault("packed-size-rounded")) size_ = std::bit_floor(size_);
+  if (!(fault("queue-reset-keeps-address") && again)) Place(setup);
+  if (fault("driver-area-written")) {
+    const uint8_t nonsense[4] = {};
+    host_->Write(setup.driver_address, nonsense, sizeof nonsense);
+  }
+  // There already, unless the queue was never reset and is set up anew.
+  if (!fault("reset-keeps-index") && !fault("queue-reset-keeps-index")) Rewind();
+  enabled_ = true;
+  return true;
+}
+
+void Virtqueue::DeviceReset() {
+  const FaultSwitch& fault = *fault_;
+  if (fault("reset-keeps-queues")) return;
+  enabled_ = false;
+  if (!fault("reset-keeps-index")) Rewind();
+  size_ = 0;
+}
+
+void Virtqueue::QueueReset() {
+  const FaultSwitch& fault = *fault_;
+  if (fault("queue-reset-keeps-serving")) return;
+  enabled_ = false;
+  if (!fault("queue-reset-keeps-index")) Rewind();
+  // size_ and addresses stay, unused: the two faults that keep them need to know them.
+}
 
 std::optional<uint16_t> Virtqueue::ReadLe16(uint64_t address) const {
   uint8_t raw[2];

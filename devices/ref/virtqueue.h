@@ -27,12 +27,12 @@ class Virtqueue {
 
   // Enables the queue. False if size or alignment are not as its format has them. That the rings
   // are guest memory is found out when they are used.
-  virtual bool Setup(const vitro_queue& setup) = 0;
+  bool Setup(const vitro_queue& setup);
   // The negotiated features that change how the rings work.
   virtual void SetFeatures(FeatureSet features) = 0;
   // Device reset and virtqueue reset: back to the state after power-on.
-  virtual void DeviceReset() = 0;
-  virtual void QueueReset() = 0;
+  void DeviceReset();
+  void QueueReset();
   // For the fault "suspend-forgets-used": what is used next goes to the first entry.
   virtual void ForgetUsed() = 0;
 
@@ -54,6 +54,12 @@ class Virtqueue {
  protected:
   Virtqueue(const Host& host, const FaultSwitch& fault, uint32_t max_size)
       : host_(&host), fault_(&fault), max_size_(max_size) {}
+
+  // What Setup() and the resets leave to the format: is it a possible size and are the areas
+  // aligned; where the areas are; back to the first entry.
+  virtual bool Takes(const vitro_queue& setup) const = 0;
+  virtual void Place(const vitro_queue& setup) = 0;
+  virtual void Rewind() = 0;
 
   bool Break(std::string reason);
   Take BrokenRing(const char* what);
