@@ -24,8 +24,8 @@ bool Virtqueue::Setup(const vitro_queue& setup) {
   if (fault("packed-size-rounded")) size_ = std::bit_floor(size_);
   if (!(fault("queue-reset-keeps-address") && again)) Place(setup);
   if (fault("driver-area-written")) {
-    const uint8_t nonsense[4] = {};
-    host_->Write(setup.driver_address, nonsense, sizeof nonsense);
+    const uint8_t zeroes[4] = {};
+    host_->Write(setup.driver_address, zeroes, sizeof zeroes);
   }
   // There already, unless the queue was never reset and is set up anew.
   if (!fault("reset-keeps-index") && !fault("queue-reset-keeps-index")) Rewind();

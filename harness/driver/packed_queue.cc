@@ -24,11 +24,6 @@ std::vector<GuestRange> PackedQueue::DeviceWritable() const {
   return ranges;
 }
 
-Result<> PackedQueue::Place(uint32_t slot, const op::Segment& segment, uint16_t id,
-                            uint16_t flags) {
-  return WriteRaw(At(slot), segment, id, flags);
-}
-
 Result<uint16_t> PackedQueue::Publish(const op::Publish& publish, bool fresh) {
   VITRO_ASSIGN(const Parts parts, Arrange(publish));
   if (parts.in_table > 0 && parts.direct > 0)
@@ -61,7 +56,7 @@ Result<uint16_t> PackedQueue::Publish(const op::Publish& publish, bool fresh) {
       held_flags_ = static_cast<uint16_t>(flags);
       flags = memory_.Load<uint16_t>(At(slot) + packed::kDescFlags);
     }
-    VITRO_TRY(Place(slot, segment, chain.id, static_cast<uint16_t>(flags)));
+    VITRO_TRY(WriteRaw(At(slot), segment, chain.id, static_cast<uint16_t>(flags)));
     next_ = PositionAfter(next_, 1);
   }
   const uint16_t id = chain.id;
@@ -97,7 +92,7 @@ Result<> PackedQueue::WriteDescriptor(const op::RawDescriptor& raw) {
   VITRO_TRY(CheckUsable());
   if (raw.index >= layout_.size)
     return Fail(ErrorKind::kUsage, "descriptor {} of a ring of {}", raw.index, layout_.size);
-  return Place(raw.index, {raw.address, raw.length, false}, raw.next, raw.flags);
+  return WriteRaw(At(raw.index), {raw.address, raw.length, false}, raw.next, raw.flags);
 }
 
 Result<> PackedQueue::WriteAvailable(uint16_t, uint16_t) {

@@ -48,7 +48,6 @@ class PackedQueue final : public Virtqueue {
   uint64_t At(uint32_t slot) const { return layout_.desc + slot * packed::kDescSize; }
   // Follows the used descriptors from last_used_ on.
   Claim Walk() const;
-  Result<> Place(uint32_t slot, const op::Segment& segment, uint16_t id, uint16_t flags);
   void GiveBack(const Chain& chain) override;
 
   uint16_t next_ = packed::kStart;     // the next descriptor to fill, held ones included

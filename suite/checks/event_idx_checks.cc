@@ -5,7 +5,7 @@
 
 #include "harness/virtio/split_ring.h"
 #include "suite/checks/chapters.h"
-#include "suite/checks/context.h"
+#include "suite/checks/notifications.h"
 
 namespace vitro {
 namespace {
@@ -24,18 +24,8 @@ const BringUp kWithEvents = {.with = {feature::kEventIdx}};
 
 // Lets the device come to rest; returns the used index then.
 uint16_t Rest(Context& c, uint32_t queue) {
-  c.Do(op::Quiesce{});
-  c.Do(op::TakeNotifications{queue});
+  Settle(c, queue);
   return static_cast<uint16_t>(c.Do(op::ReadUsedIdx{queue}).value);
-}
-
-// Has `count` buffers used together.
-void UseBatch(Context& c, uint32_t queue, uint32_t count) {
-  for (uint32_t n = 0; n < count; ++n) c.Publish(c.grammar().Request(n), {}, true);
-  c.Do(op::Expose{queue});
-  c.Notify(queue);
-  c.WaitUsed(queue, count);
-  c.Expect(Accept::Equal(count), kProgress, "every buffer of the batch is used");
 }
 
 // From rest: `count` buffers are used while used_event lies `ahead` entries ahead of the used
@@ -57,13 +47,6 @@ void TryEvent(Context& c, uint32_t queue, uint32_t count, uint16_t ahead) {
   c.Expect(Accept::Equal(0), kSilent,
            fmt::format("none comes when {} entries from {} on do not reach used_event {}", count,
                        from, static_cast<uint16_t>(from + ahead)));
-}
-
-uint32_t LargestBatch(Context& c) {
-  const Exchange exchange = c.grammar().Request(0);
-  const uint32_t most = c.DefaultQueueSize(exchange.queue) / c.DescriptorsOf(exchange, {});
-  if (most == 0) c.NotApplicable("the queue is too small");
-  return std::min(most, 4u);
 }
 
 void NotifiesAtTheEvent(Context& c) {

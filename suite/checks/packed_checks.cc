@@ -27,6 +27,11 @@ constexpr uint32_t kSmall = 5;  // descriptors: few, and no power of two
 
 const Virtqueue& QueueOf(Context& c) { return *c.session().state().queues.at(c.request_queue()); }
 
+// The address of the descriptor at a position.
+uint64_t SlotAt(Context& c, uint16_t position) {
+  return QueueOf(c).layout().desc + packed::SlotOf(position) * packed::kDescSize;
+}
+
 // A size of about `wanted` in which a request fits twice.
 uint32_t SmallSize(Context& c, uint32_t wanted = kSmall) {
   const uint32_t needed = 2 * c.DescriptorsOf(c.grammar().Request(0), {}) + 1;
@@ -59,7 +64,6 @@ void SubmitBatches(Context& c, uint32_t requests, const std::string& requirement
 }
 
 void GoesAround(Context& c) {
-  c.UsePackedRings();
   UpSized(c, SmallSize(c));
   SubmitBatches(c, 60, kWrap);
 }
@@ -158,13 +162,11 @@ void OldDescriptorsAreLeft(Context& c) {
 }
 
 void UsedDescriptorsStay(Context& c) {
-  c.UsePackedRings();
   UpSized(c, SmallSize(c, 8));
   Bytes before;
   uint64_t at = 0;
   for (uint64_t n = 0; n < 12 && !c.failed(); ++n) {
-    const uint64_t used =
-        QueueOf(c).layout().desc + packed::SlotOf(QueueOf(c).last_used()) * packed::kDescSize;
+    const uint64_t used = SlotAt(c, QueueOf(c).last_used());
     c.Submit(c.grammar().Request(n), kProgress);
     c.Do(op::Quiesce{});
     if (at != 0 && at != used) {
@@ -183,9 +185,7 @@ void SaysThatItWrote(Context& c) {
   for (uint64_t n = 0; n < 4 && !c.failed(); ++n) {
     const Exchange exchange = c.grammar().Request(n);
     if (exchange.least_length == 0) c.NotApplicable("no request is sure to be written to");
-    const uint64_t flags = QueueOf(c).layout().desc +
-                           packed::SlotOf(QueueOf(c).last_used()) * packed::kDescSize +
-                           packed::kDescFlags;
+    const uint64_t flags = SlotAt(c, QueueOf(c).last_used()) + packed::kDescFlags;
     c.Submit(exchange, kProgress);
     c.Do(op::Read{flags, 2});
     c.Expect(Accept::Masked(packed::kDescWrite, packed::kDescWrite), kWriteFlag,
@@ -250,7 +250,7 @@ void UsesInOrder(Context& c) {
     c.Expect(Accept::Equal(count), kInOrder, "all buffers are used");
     c.Do(op::Quiesce{});
     for (size_t i = 0; i < count && !c.failed(); ++i, at = QueueOf(c).PositionAfter(at, each)) {
-      const uint64_t slot = QueueOf(c).layout().desc + packed::SlotOf(at) * packed::kDescSize;
+      const uint64_t slot = SlotAt(c, at);
       const uint64_t flags = c.Do(op::Read{slot + packed::kDescFlags, 2}).value;
       if (!packed::IsUsed(static_cast<uint16_t>(flags), packed::WrapOf(at))) continue;
       c.Do(op::Read{slot + packed::kDescId, 2});

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "suite/checks/chapters.h"
-#include "suite/checks/context.h"
+#include "suite/checks/notifications.h"
 
 namespace vitro {
 namespace {
@@ -16,8 +16,6 @@ constexpr const char* kValid = "derived.packed.device-event.valid";
 constexpr const char* kEnough = "derived.packed.device-event.enough";
 constexpr const char* kProgress = "derived.used.progress";
 
-constexpr uint32_t kMostAtOnce = 4;
-
 const Virtqueue& QueueOf(Context& c) { return *c.session().state().queues.at(c.request_queue()); }
 
 void Up(Context& c, FeatureSet with = {}) {
@@ -29,51 +27,21 @@ FeatureSet EventsIfOffered(const Context& c) {
   return c.facts().offered.Has(feature::kEventIdx) ? FeatureSet{feature::kEventIdx} : FeatureSet{};
 }
 
-void Settle(Context& c) {
-  c.Do(op::Quiesce{});
-  c.Do(op::TakeNotifications{c.request_queue()});
-}
-
-// Has `count` buffers used together.
-void UseBatch(Context& c, uint32_t count) {
-  for (uint32_t n = 0; n < count; ++n) c.Publish(c.grammar().Request(n), {}, true);
-  c.Do(op::Expose{c.request_queue()});
-  c.Notify(c.request_queue());
-  c.WaitUsed(c.request_queue(), count);
-  c.Expect(Accept::Equal(count), kProgress, "every buffer of the batch is used");
-}
-
-void ExpectNotified(Context& c, const char* requirement, const std::string& because) {
-  c.Do(op::WaitNotifications{c.request_queue(), 1});
-  c.Expect(Accept::NotEqual(0), requirement, because);
-}
-
-void ExpectSilence(Context& c, const char* requirement, const std::string& because) {
-  c.Do(op::Quiesce{});
-  c.Do(op::TakeNotifications{c.request_queue()});
-  c.Expect(Accept::Equal(0), requirement, because);
-}
-
-uint32_t LargestBatch(Context& c) {
-  const Exchange exchange = c.grammar().Request(0);
-  const uint32_t most = c.DefaultQueueSize(exchange.queue) / c.DescriptorsOf(exchange, {});
-  if (most == 0) c.NotApplicable("the queue is too small");
-  return std::min(most, kMostAtOnce);
-}
-
 void SwitchedOnAndOff(Context& c) {
   for (const FeatureSet& features : {FeatureSet{}, EventsIfOffered(c)}) {
     Up(c, features);
     const uint32_t queue = c.request_queue();
     for (int i = 0; i < 3 && !c.failed(); ++i) {
-      Settle(c);
+      Settle(c, c.request_queue());
       c.Do(op::SetAvailFlags{queue, packed::kEventEnable});
-      UseBatch(c, 1 + static_cast<uint32_t>(i) % LargestBatch(c));
-      ExpectNotified(c, kEnabled, "a notification follows used buffers while events are enabled");
-      Settle(c);
+      UseBatch(c, c.request_queue(), 1 + static_cast<uint32_t>(i) % LargestBatch(c));
+      ExpectNotified(c, c.request_queue(), kEnabled,
+                     "a notification follows used buffers while events are enabled");
+      Settle(c, c.request_queue());
       c.Do(op::SetAvailFlags{queue, packed::kEventDisable});
-      UseBatch(c, 1);
-      ExpectSilence(c, kDisabled, "no notification comes while events are disabled");
+      UseBatch(c, c.request_queue(), 1);
+      ExpectSilence(c, c.request_queue(), kDisabled,
+                    "no notification comes while events are disabled");
     }
     if (c.failed()) return;
   }
@@ -81,10 +49,10 @@ void SwitchedOnAndOff(Context& c) {
 
 // From rest: `count` buffers are used while the driver asks for the descriptor at `event`.
 void UseWithEvent(Context& c, uint32_t count, uint16_t event) {
-  Settle(c);
+  Settle(c, c.request_queue());
   c.Do(op::SetUsedEvent{c.request_queue(), event});
   c.Do(op::SetAvailFlags{c.request_queue(), packed::kEventDesc});
-  UseBatch(c, count);
+  UseBatch(c, c.request_queue(), count);
 }
 
 std::string Place(uint16_t position) {
@@ -95,8 +63,8 @@ std::string Place(uint16_t position) {
 // A device may not know before what it has told: the first notification says nothing.
 void UpWithEvents(Context& c) {
   Up(c, {feature::kEventIdx});
-  UseBatch(c, 1);
-  Settle(c);
+  UseBatch(c, c.request_queue(), 1);
+  Settle(c, c.request_queue());
 }
 
 void AskedForOne(Context& c) {
@@ -109,7 +77,7 @@ void AskedForOne(Context& c) {
         const Virtqueue& queue = QueueOf(c);
         const uint16_t event = queue.PositionAfter(queue.last_used(), ahead * each);
         UseWithEvent(c, count, event);
-        ExpectNotified(c, kDescriptor,
+        ExpectNotified(c, c.request_queue(), kDescriptor,
                        fmt::format("a notification comes when {} is used", Place(event)));
       }
 }
@@ -131,7 +99,7 @@ void AskedForAnother(Context& c) {
                                  ? packed::Position(packed::SlotOf(from), !packed::WrapOf(from))
                                  : QueueOf(c).PositionAfter(from, count * each);
       UseWithEvent(c, count, moved);
-      ExpectSilence(c, kDescriptorOnly,
+      ExpectSilence(c, c.request_queue(), kDescriptorOnly,
                     fmt::format("none comes when {} descriptors from {} on are used, and {} is "
                                 "asked for",
                                 count * each, Place(from), Place(moved)));

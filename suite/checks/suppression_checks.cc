@@ -5,7 +5,7 @@
 
 #include "harness/virtio/split_ring.h"
 #include "suite/checks/chapters.h"
-#include "suite/checks/context.h"
+#include "suite/checks/notifications.h"
 
 namespace vitro {
 namespace {
@@ -20,32 +20,16 @@ constexpr const char* kSpurious =
     "dev.basic.virtqueues.available-buffer-notification-suppression.5";
 constexpr const char* kProgress = "derived.used.progress";
 
-void SettleQueue(Context& c, uint32_t queue) {
-  c.Do(op::Quiesce{});
-  c.Do(op::TakeNotifications{queue});
-}
-
-void ExpectNotified(Context& c, uint32_t queue, const char* requirement, const char* because) {
-  c.Do(op::WaitNotifications{queue, 1});
-  c.Expect(Accept::NotEqual(0), requirement, because);
-}
-
-void ExpectSilence(Context& c, uint32_t queue, const char* requirement, const char* because) {
-  c.Do(op::Quiesce{});
-  c.Do(op::TakeNotifications{queue});
-  c.Expect(Accept::Equal(0), requirement, because);
-}
-
 void NotifiesWithFlagsZero(Context& c) {
   c.Up();
   const uint32_t queue = c.request_queue();
   for (uint64_t n = 0; n < 4 && !c.failed(); ++n) {
-    SettleQueue(c, queue);
+    Settle(c, queue);
     c.Submit(c.grammar().Request(n), kProgress);
     ExpectNotified(c, queue, kDue, "a notification follows each buffer that is used");
   }
   if (c.failed()) return;
-  SettleQueue(c, queue);
+  Settle(c, queue);
   c.Publish(c.grammar().Request(0), {}, true);
   if (c.session().state().queues.at(queue)->free_descriptors() >= 2)
     c.Publish(c.grammar().Request(1), {}, true);
@@ -59,7 +43,7 @@ void SilentWithFlagsOne(Context& c) {
   c.Up();
   const uint32_t queue = c.request_queue();
   for (uint64_t n = 0; n < 4 && !c.failed(); ++n) {
-    SettleQueue(c, queue);
+    Settle(c, queue);
     c.Do(op::SetAvailFlags{queue, split::kAvailNoInterrupt});
     c.Submit(c.grammar().Request(n), kProgress);
     ExpectSilence(c, queue, kSilent, "no notification comes while the flags are 1");
@@ -76,14 +60,14 @@ void UsedEventIgnored(Context& c) {
   const uint32_t queue = c.request_queue();
   for (uint16_t ahead :
        {uint16_t{0}, uint16_t{1}, uint16_t{1000}, uint16_t{0x8000}, uint16_t{0xffff}}) {
-    SettleQueue(c, queue);
+    Settle(c, queue);
     const auto idx = static_cast<uint16_t>(c.Do(op::ReadUsedIdx{queue}).value);
     c.Do(op::SetUsedEvent{queue, static_cast<uint16_t>(idx + ahead)});
     c.Submit(c.grammar().Request(ahead), kProgress);
     ExpectNotified(c, queue, kEventIgnored, "used_event suppresses nothing without EVENT_IDX");
     if (c.failed()) return;
   }
-  SettleQueue(c, queue);
+  Settle(c, queue);
   const auto idx = static_cast<uint16_t>(c.Do(op::ReadUsedIdx{queue}).value);
   c.Do(op::SetAvailFlags{queue, split::kAvailNoInterrupt});
   c.Do(op::SetUsedEvent{queue, idx});

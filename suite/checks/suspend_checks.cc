@@ -35,25 +35,26 @@ void LookFor(Context& c, uint8_t mask, uint8_t value) {
   c.Do(op::ReadStatus{});
 }
 
-// True if the device is suspended; it may fail to, if it says so by DEVICE_NEEDS_RESET.
-bool Suspend(Context& c) {
-  c.Do(op::WriteStatus{kRunning | status::kSuspend});
+// SUSPEND and DRIVER_OK change places. True if the device got there; it may fail to, if it says so
+// by DEVICE_NEEDS_RESET.
+bool Changes(Context& c, uint8_t to, const char* requirement, const char* because) {
   constexpr uint8_t kBoth = status::kSuspend | status::kDriverOk;
-  LookFor(c, kBoth, status::kSuspend);
-  if (c.last().value & status::kNeedsReset) c.NotApplicable("the device failed to suspend");
-  c.Expect(Accept::Masked(kBoth, status::kSuspend), kSuspends,
-           "the device presents SUSPEND as 1 and DRIVER_OK as 0");
+  c.Do(op::WriteStatus{kRunning | status::kSuspend});
+  LookFor(c, kBoth, to);
+  if (c.last().value & status::kNeedsReset)
+    c.NotApplicable("the device failed to, and says so by DEVICE_NEEDS_RESET");
+  c.Expect(Accept::Masked(kBoth, to), requirement, because);
   return !c.failed();
 }
 
+bool Suspend(Context& c) {
+  return Changes(c, status::kSuspend, kSuspends,
+                 "the device presents SUSPEND as 1 and DRIVER_OK as 0");
+}
+
 bool Resume(Context& c) {
-  c.Do(op::WriteStatus{kRunning | status::kSuspend});
-  constexpr uint8_t kBoth = status::kSuspend | status::kDriverOk;
-  LookFor(c, kBoth, status::kDriverOk);
-  if (c.last().value & status::kNeedsReset) c.NotApplicable("the device failed to resume");
-  c.Expect(Accept::Masked(kBoth, status::kDriverOk), kResumes,
-           "the device presents DRIVER_OK as 1 and SUSPEND as 0");
-  return !c.failed();
+  return Changes(c, status::kDriverOk, kResumes,
+                 "the device presents DRIVER_OK as 1 and SUSPEND as 0");
 }
 
 void Up(Context& c) { c.Up({.with = {feature::kSuspend}}); }
